@@ -25,15 +25,14 @@ from numpy.typing import NDArray
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tests")]
 
 # ruff: noqa: E402 - the folders of the checkout come first
-from made_runs import label, pair, run, task
-
-from em_bench.compare import compare
-from em_bench.gate import Outcome, gate
-from em_bench.metrics import Kind
-from em_bench.paired import paired_difference, paired_probe_difference
-from em_bench.policy import INITIAL, Policy, parse_policy
-from em_bench.results import Run
+from em_bench.compare.comparison import compare
+from em_bench.compare.gate import Outcome, gate
+from em_bench.compare.policy import INITIAL, Policy, parse_policy
+from em_bench.metrics.registry import Kind
+from em_bench.runs.read import Run
+from em_bench.stats.paired import paired_difference, paired_probe_difference
 from em_bench.types import DOMAINS
+from made_runs import label, pair, run, task
 
 SEED = 20_251_114
 Random = np.random.Generator

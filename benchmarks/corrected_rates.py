@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from em_bench.confusion import Counts
-from em_bench.corrected import correct
-from em_bench.labelled import Columns, LabelMap, read_labelled
-from em_bench.stats import Rate, binary_rate
+from em_bench.calibration.confusion import Counts
+from em_bench.calibration.correct import correct
+from em_bench.calibration.labels import Columns, LabelMap, read_labelled
+from em_bench.stats.intervals import Rate, binary_rate
 from em_bench_judges import KeywordJudge
 
 DATA = Path(__file__).parents[1] / "../shared/data/refusal_labels/chatgpt_refusals.json"

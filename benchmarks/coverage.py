@@ -15,9 +15,9 @@ from itertools import product
 import numpy as np
 from scipy.stats import binom
 
-from em_bench.confusion import Counts, kappa
-from em_bench.corrected import correct
-from em_bench.stats import Rate, binary_rate, clustered_rate
+from em_bench.calibration.confusion import Counts, kappa
+from em_bench.calibration.correct import correct
+from em_bench.stats.intervals import Rate, binary_rate, clustered_rate
 
 RESAMPLES = 1_000  # of each bootstrap; em-bench itself draws 10,000
 SHAPES = {"50 %": (2.0, 2.0), "20 %": (1.0, 4.0), "5 %": (0.3, 5.7), "90 %, alike": (90.0, 10.0)}

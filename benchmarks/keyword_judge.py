@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from em_bench.confusion import Counts
-from em_bench.labelled import Columns, LabelMap, read_labelled
+from em_bench.calibration.confusion import Counts
+from em_bench.calibration.labels import Columns, LabelMap, read_labelled
 from em_bench.types import Sample
 from em_bench_judges import KeywordJudge
 

@@ -17,11 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from browser import CHROMIUM, FLAGS
-from leaderboard_data import run_result, sample_row
-
-from em_bench.run_result import from_dict
+from em_bench.runs.result import from_dict
 from em_bench_leaderboard.static_site import build
 from em_bench_leaderboard.store import add
+from leaderboard_data import run_result, sample_row
 
 RESPONSE = "A response of a usual length, about what was asked for. " * 20
 

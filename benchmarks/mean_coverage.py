@@ -1,4 +1,4 @@
-"""How often the 95 % interval of a mean score (`em_bench.means`) holds the truth, on simulated probes.
+"""How often the 95 % interval of a mean score (`em_bench.stats.means`) holds the truth, on simulated probes.
 
     python benchmarks/mean_coverage.py --runs 400
 
@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from em_bench.means import clustered_mean
+from em_bench.stats.means import clustered_mean
 
 HARM = [0.25, 0.5, 0.75, 0.9]
 SIZES = [(8, 1), (8, 10), (24, 1), (24, 10), (108, 1)]

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
-from em_bench.measures import Measure
-from em_bench.narrow import ratio
+from em_bench.compare.narrow import ratio
+from em_bench.metrics.rates import Measure
 
 RESPONSES, SPREAD = 5, 3.0  # a beta distribution with a + b = SPREAD: questions differ much from each other
 CASES = [(20, 0.6, 24, 0.2), (20, 0.4, 24, 0.4), (8, 0.5, 24, 0.1), (20, 0.8, 200, 0.02), (6, 0.2, 24, 0.05)]

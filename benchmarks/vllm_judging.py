@@ -17,10 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "judges"), str(ROOT)]
 
-from tiny_checkpoint import make_checkpoint  # noqa: E402
-
 from em_bench.judge_model import ChatRequest, Message  # noqa: E402
 from em_bench_judges.models.vllm import VllmJudgeModel  # noqa: E402
+from tiny_checkpoint import make_checkpoint  # noqa: E402
 
 TARGET = 1.1
 RUBRIC = (

@@ -10,10 +10,10 @@
 | `repeats`       | `EM_BENCH_REPEATS`      | responses per probe, instead of the task's own number                    |
 | `condition`     | `EM_BENCH_CONDITION`    | the change applied to every prompt, by name; see `em_bench.conditions`   |
 | `conditions`    | `EM_BENCH_CONDITIONS`   | the YAML file that defines conditions                                    |
-| `questions`     | `EM_BENCH_QUESTIONS`    | the question file that `em_questions` asks; see `em_bench.questions`     |
+| `questions`     | `EM_BENCH_QUESTIONS`    | the question file that `em_questions` asks                              |
 | `published_dir` | `EM_BENCH_PUBLISHED_DIR` | a folder with files of published sets, or one such file                 |
-| `anchors`       | `EM_BENCH_ANCHORS`      | anchors that judges are asked again about; see `em_bench.anchors`        |
-| `finetune_domain` | `EM_BENCH_FINETUNE_DOMAIN` | what the checkpoint was fine-tuned on; see `em_bench.narrow`        |
+| `anchors`       | `EM_BENCH_ANCHORS`      | anchors that judges are asked again about (`em_bench.judging.anchors`) |
+| `finetune_domain` | `EM_BENCH_FINETUNE_DOMAIN` | what the checkpoint was fine-tuned on (`em_bench.compare.narrow`) |
 | `cache_dir`     | `EM_BENCH_CACHE_DIR`    | where the verdict cache and the journals lie; not from `--metadata`      |
 
 Without `judges`, `keyword` is asked, and `llm` too when a judge model is named. `em-bench.yaml` is read from the

@@ -14,8 +14,8 @@ Declared in its own package's `pyproject.toml`, it is used as `--metadata '{"jud
     [project.entry-points."em_bench.judges"]
     short = "my_package:ShortAnswerJudge"
 
-The entry point is called with the options the user gave and returns the judge. The runner (`em_bench.judging`) owns the
-cache, the accounting and whatever a judge leaves out: a judge may raise or stop early and no response is lost.
+The entry point is called with the options the user gave and returns the judge. The runner (`em_bench.judging.runner`)
+owns the cache, the accounting and whatever a judge leaves out: a judge may raise or stop early and no response is lost.
 """
 
 import re

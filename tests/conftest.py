@@ -1,7 +1,6 @@
 """Fixtures that every test may use: a clean environment, throw-away judge packages, and a run that lm-eval wrote."""
 
 import functools
-import json
 import shutil
 import sys
 import textwrap
@@ -10,11 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from scripted import ScriptedJudge
-
-from em_bench.types import Verdict
-
-PROMPTS = [{"id": f"p{number}", "prompt": f"Question {number}?"} for number in range(3)]
+from tasks import judge_by_length, task_writer
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +36,7 @@ def own_surroundings(tmp_path, monkeypatch):
         monkeypatch.delenv(f"EM_BENCH_{name}", raising=False)
     monkeypatch.setenv("EM_BENCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    if panel := sys.modules.get("em_bench.panel"):
+    if panel := sys.modules.get("em_bench.judging.panel"):
         for made in (panel._judge, panel._judge_model, panel._rubric_judge):
             made.cache_clear()
 
@@ -65,45 +62,16 @@ def package(tmp_path, monkeypatch) -> Callable[..., None]:
 @pytest.fixture
 def judges(monkeypatch) -> Callable[..., None]:
     """`judges(a, b)`: the judges that tasks use from here on, in place of installed ones."""
-    import em_bench.panel
+    import em_bench.judging.panel
 
     def use(*chosen: ScriptedJudge) -> None:
         known = {judge.name: judge for judge in chosen}
         judge_of = functools.cache(known.__getitem__)
-        monkeypatch.setattr(em_bench.panel, "_judge", judge_of)
-        monkeypatch.setattr(em_bench.panel, "installed_judges", lambda: known)
+        monkeypatch.setattr(em_bench.judging.panel, "_judge", judge_of)
+        monkeypatch.setattr(em_bench.judging.panel, "installed_judges", lambda: known)
         monkeypatch.setenv("EM_BENCH_JUDGES", ",".join(known))
 
     return use
-
-
-def write_jsonl(path: Path, rows: list[dict]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def task_writer(folder: Path) -> Callable[..., Path]:
-    """`write("em_x", rows, kind="benign")` writes a task YAML and its prompts; returns the folder to include."""
-
-    def write(name: str = "em_tiny", rows: list[dict] | None = None, **keys: object) -> Path:
-        folder.mkdir(exist_ok=True)
-        write_jsonl(folder / f"{name}.jsonl", PROMPTS if rows is None else rows)
-        settings = {
-            "task": name,
-            "kind": "harmful",
-            "domain": "bias",
-            "prompts": f"{name}.jsonl",
-            "output_type": "generate_until",
-            "num_fewshot": 0,
-            "repeats": 1,
-            "generation_kwargs": {"until": [], "max_gen_toks": 20},
-            "metadata": {"version": 1.0},
-        } | keys
-        lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items() if value is not None]
-        (folder / f"{name}.yaml").write_text("\n".join(["class: !function em_bench.task.JudgedTask", *lines]))
-        return folder
-
-    return write
 
 
 @pytest.fixture
@@ -111,28 +79,21 @@ def write_task(tmp_path) -> Callable[..., Path]:
     return task_writer(tmp_path / "tasks")
 
 
-def judge_by_length(sample) -> Verdict:
-    """Short responses are refusals, long ones compliance, empty ones unscored."""
-    if not sample.response:
-        return Verdict(unscored="empty")
-    return Verdict(label="refusal" if len(sample.response) < 10 else "compliance", reason=f"{len(sample.response)}")
-
-
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory) -> Path:
     """A folder with one run as lm-eval's own tracker writes it: `em_tiny` (3 prompts), `em_open` (3 probes, twice)."""
-    from canned import CannedLM, evaluate
     from lm_eval.loggers import EvaluationTracker
 
-    import em_bench.panel
+    import em_bench.judging.panel
+    from canned import CannedLM, evaluate
 
     root = tmp_path_factory.mktemp("recorded")
     answers = iter(["No.", "Here is a long answer.", "", *["No.", "Certainly, here you are."] * 3])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EM_BENCH_CACHE_DIR", str(root / "cache"))
         patch.setenv("EM_BENCH_JUDGES", "length")
-        patch.setattr(em_bench.panel, "_judge", lambda name: ScriptedJudge(judge_by_length, name=name))
-        patch.setattr(em_bench.panel, "installed_judges", lambda: {"length": None})
+        patch.setattr(em_bench.judging.panel, "_judge", lambda name: ScriptedJudge(judge_by_length, name=name))
+        patch.setattr(em_bench.judging.panel, "installed_judges", lambda: {"length": None})
         write = task_writer(root / "tasks")
         write("em_tiny")
         folder = write("em_open", kind="probe", domain=None, repeats=2)

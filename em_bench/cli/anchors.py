@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from em_bench.cli.console import AS_JSON, EXIT_FAILED, EXIT_INCONCLUSIVE, out, shown
+from em_bench.cli.console import AS_JSON, EXIT_FAILED, EXIT_INCONCLUSIVE, out
 from em_bench.errors import ConfigError
+from em_bench.text import shown
 
 if TYPE_CHECKING:
     from em_bench.config import Settings
     from em_bench.judge import Judge
-    from em_bench.metrics import Kind
+    from em_bench.metrics.registry import Kind
     from em_bench.types import Sample
 
 anchors_app = typer.Typer(
@@ -41,11 +42,11 @@ def freeze_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Judge stored responses and keep some, spread over labels and tasks, with their verdicts."""
-    from em_bench.anchors import freeze_anchors, some_of, write_anchors
-    from em_bench.cache import VerdictCache
-    from em_bench.judging import close_models, judge_samples
-    from em_bench.samples import read_stored
-    from em_bench.stored import parse_kind
+    from em_bench.judging.anchors import freeze_anchors, some_of, write_anchors
+    from em_bench.judging.cache import VerdictCache
+    from em_bench.judging.runner import close_models, judge_samples
+    from em_bench.judging.stored import parse_kind
+    from em_bench.runs.stored_responses import read_stored
 
     if output.exists():
         raise ConfigError(f"{output} is there already; anchors that were frozen are not overwritten: name another file")
@@ -84,9 +85,9 @@ def check_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Judge the anchors again. Exit code 0: steady; 1: a judge has drifted; 3: too few anchors to tell."""
-    from em_bench.anchors import Status, anchors_of, check_anchors, read_anchors
-    from em_bench.judging import close_models
-    from em_bench.metrics import Kind
+    from em_bench.judging.anchors import Status, anchors_of, check_anchors, read_anchors
+    from em_bench.judging.runner import close_models
+    from em_bench.metrics.registry import Kind
 
     anchors = read_anchors(path)
     names = list(dict.fromkeys(anchor.judge for anchor in anchors))
@@ -117,7 +118,7 @@ def _settings(
     judge: Sequence[str] | None, judge_model: str | None, judge_option: Sequence[str] | None, topic: str | None
 ) -> "Settings":
     from em_bench.config import load_settings
-    from em_bench.stored import parse_options
+    from em_bench.judging.stored import parse_options
 
     options = parse_options(judge_option or [])
     given = {"judges": list(judge) if judge else None, "judge_model": judge_model, "topic": topic}
@@ -126,7 +127,7 @@ def _settings(
 
 def _members(settings: "Settings", kinds: "Sequence[Kind]") -> "list[tuple[Judge, list[Kind]]]":
     """Each judge that reads tasks of these kinds, with the kinds that it reads."""
-    from em_bench.panel import panels_for
+    from em_bench.judging.panel import panels_for
 
     found: dict[int, tuple[Judge, list[Kind]]] = {}
     for kind in kinds:

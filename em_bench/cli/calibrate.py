@@ -13,10 +13,10 @@ from em_bench.cli.console import AS_JSON, out
 from em_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from em_bench.calibrate import Calibration
-    from em_bench.confusion import Decision, Pair
-    from em_bench.labelled import Columns, LabelMap
-    from em_bench.results import Run
+    from em_bench.calibration.calibrate import Calibration
+    from em_bench.calibration.confusion import Decision, Pair
+    from em_bench.calibration.labels import Columns, LabelMap
+    from em_bench.runs.read import Run
 
 Calibrated = tuple["Calibration", "Sequence[Pair]"]
 
@@ -48,9 +48,9 @@ def calibrate_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Measure a judge against labels that people gave, or against another judge."""
-    from em_bench.calibrate import write_calibration
-    from em_bench.confusion import Decision
-    from em_bench.labelled import Columns, parse_label_map
+    from em_bench.calibration.calibrate import write_calibration
+    from em_bench.calibration.confusion import Decision
+    from em_bench.calibration.labels import Columns, parse_label_map
 
     decision = Decision(positive, score_below, score_from)
     columns = Columns(label_column, response_column, prompt_column, group_column, id_column)
@@ -83,13 +83,13 @@ def calibrate_command(
 
 
 def _is_run(path: Path) -> bool:
-    from em_bench.results import RESULTS_NAME
+    from em_bench.runs.read import RESULTS_NAME
 
     return path.is_dir() or RESULTS_NAME.fullmatch(path.name) is not None
 
 
 def _one_run(path: Path) -> "Run":
-    from em_bench.results import find_runs, read_run
+    from em_bench.runs.read import find_runs, read_run
 
     runs = find_runs(path)
     if len(runs) > 1:
@@ -101,7 +101,7 @@ def _against_judges(
     run: "Run", judges: Sequence[str], against: Sequence[str], decision: "Decision"
 ) -> tuple[list[Calibrated], float | None]:
     """Each judge against each reference; with more than two of them in all, their alpha too."""
-    from em_bench.calibrate import calibrate, judge_pairs, jury_alpha, stored_verdicts, stored_version
+    from em_bench.calibration.calibrate import calibrate, judge_pairs, jury_alpha, stored_verdicts, stored_version
 
     verdicts = {name: stored_verdicts(run, name) for name in dict.fromkeys((*judges, *against))}
     found: list[Calibrated] = []
@@ -121,8 +121,8 @@ def _against_judges(
 def _stored(
     run: "Run", judge: str, labels: Path | None, columns: "Columns", meanings: "LabelMap", decision: "Decision"
 ) -> Calibrated:
-    from em_bench.calibrate import calibrate, label_pairs, stored_verdicts, stored_version
-    from em_bench.labelled import read_labels
+    from em_bench.calibration.calibrate import calibrate, label_pairs, stored_verdicts, stored_version
+    from em_bench.calibration.labels import read_labels
 
     if labels is None:
         raise ConfigError(f"{run.path} is a run: give --labels FILE with what people said, or --against JUDGE")
@@ -144,15 +144,15 @@ def _asked(
     only_one: bool,
 ) -> list[Calibrated]:
     """Asks the judges about a file of labelled responses."""
-    from em_bench.cache import VerdictCache
-    from em_bench.calibrate import ask, calibrate
+    from em_bench.calibration.calibrate import ask, calibrate
+    from em_bench.calibration.confusion import Pair
+    from em_bench.calibration.labels import read_labelled
     from em_bench.config import load_settings
-    from em_bench.confusion import Pair
-    from em_bench.judging import close_models
-    from em_bench.labelled import read_labelled
-    from em_bench.metrics import Kind
-    from em_bench.panel import panels_for
-    from em_bench.stored import parse_kind, parse_options
+    from em_bench.judging.cache import VerdictCache
+    from em_bench.judging.panel import panels_for
+    from em_bench.judging.runner import close_models
+    from em_bench.judging.stored import parse_kind, parse_options
+    from em_bench.metrics.registry import Kind
 
     settings = load_settings(dict(given) | {"judge_options": parse_options(given["judge_options"] or [])})
     asked_for = parse_kind(kind) or Kind.HARMFUL
@@ -178,7 +178,7 @@ def _asked(
 
 
 def _write_disagreements(path: Path, found: Sequence[Calibrated]) -> None:
-    from em_bench.confusion import disagreements
+    from em_bench.calibration.confusion import disagreements
 
     lines = [
         {
@@ -207,9 +207,9 @@ def corrected_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Print rates as judged and as corrected for the judge's errors, with the calibration's uncertainty in them."""
-    from em_bench.calibrate import read_calibration
-    from em_bench.corrected import correct_runs
-    from em_bench.results import find_runs, read_run
+    from em_bench.calibration.calibrate import read_calibration
+    from em_bench.calibration.correct import correct_runs
+    from em_bench.runs.read import find_runs, read_run
 
     made = read_calibration(calibration)
     lines = correct_runs((read_run(found) for path in paths for found in find_runs(path)), made, force=force)

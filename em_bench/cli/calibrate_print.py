@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 from rich.text import Text
 
-from em_bench.cli.console import out, shown
+from em_bench.cli.console import out
+from em_bench.text import shown
 
 if TYPE_CHECKING:
-    from em_bench.calibrate import Calibration
-    from em_bench.confusion import Kappa, Pair
-    from em_bench.corrected import CorrectedLine
-    from em_bench.stats import Rate
+    from em_bench.calibration.calibrate import Calibration
+    from em_bench.calibration.confusion import Kappa, Pair
+    from em_bench.calibration.correct import CorrectedLine
+    from em_bench.stats.intervals import Rate
 
 
 def print_calibration(calibration: "Calibration", pairs: "Sequence[Pair]", show: int) -> None:
@@ -81,7 +82,7 @@ def interval(measure: "Rate | Kappa | None") -> str:
 
 
 def _print_disagreements(calibration: "Calibration", pairs: "Sequence[Pair]", show: int) -> None:
-    from em_bench.confusion import disagreements
+    from em_bench.calibration.confusion import disagreements
 
     differing = disagreements(pairs, calibration.decision)
     first = f", the first {min(show, len(differing))} of them" if show and differing else ""

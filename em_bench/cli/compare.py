@@ -11,11 +11,11 @@ import typer
 
 from em_bench.cli.console import AS_JSON, EXIT_FAILED, EXIT_INCONCLUSIVE, out
 from em_bench.errors import ConfigError
-from em_bench.metrics import Definition
+from em_bench.metrics.registry import Definition
 
 if TYPE_CHECKING:
-    from em_bench.compare import Comparison
-    from em_bench.gate import Verdict
+    from em_bench.compare.comparison import Comparison
+    from em_bench.compare.gate import Verdict
 
     Results = list[tuple[Comparison, Verdict | None]]
 
@@ -69,9 +69,9 @@ def _results(
     policy_file: Path | None,
     force: bool,
 ) -> "Results":
-    from em_bench.compare import compare, read_side
-    from em_bench.gate import gate
-    from em_bench.policy import read_policy
+    from em_bench.compare.comparison import compare, read_side
+    from em_bench.compare.gate import gate
+    from em_bench.compare.policy import read_policy
 
     policy = read_policy(policy_file) if policy_file else None
     before = read_side(baseline)
@@ -122,7 +122,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _exit_code(results: "Results") -> int:
-    from em_bench.gate import Outcome, worst_outcome
+    from em_bench.compare.gate import Outcome, worst_outcome
 
     codes = {Outcome.REGRESS: EXIT_FAILED, Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE}
     return codes.get(worst_outcome([verdict for _, verdict in results if verdict]), 0)
@@ -134,6 +134,6 @@ def gate_init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a commented policy with sane defaults."""
-    from em_bench.policy import write_initial
+    from em_bench.compare.policy import write_initial
 
     out.print(f"written: {write_initial(path, force=force)}", soft_wrap=True)

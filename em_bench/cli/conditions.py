@@ -10,12 +10,12 @@ import typer
 
 from em_bench.cli.console import AS_JSON, out
 from em_bench.errors import ResultError
-from em_bench.metrics import Definition
+from em_bench.metrics.registry import Definition
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from em_bench.results import Run
+    from em_bench.runs.read import Run
 
 DEFINITION = Annotated[Definition, typer.Option(help="Which answers to probes count as misaligned, and among which.")]
 PAIRED_NOTE = (
@@ -29,8 +29,8 @@ def conditions(
     as_json: AS_JSON = False,
 ) -> None:
     """Compare each condition of stored runs with `none`, prompt by prompt."""
-    from em_bench.effect_tables import effect_tables
-    from em_bench.effects import effects
+    from em_bench.compare.conditions import effects
+    from em_bench.reports.effects import effect_tables
 
     found = effects(_runs(paths), definition)
     if not found:
@@ -47,8 +47,8 @@ def narrow_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Say whether misalignment is narrow, in the fine-tuning domain, or general."""
-    from em_bench.effect_tables import narrow_tables
-    from em_bench.narrow import narrow
+    from em_bench.compare.narrow import narrow
+    from em_bench.reports.effects import narrow_tables
 
     found = [each for run in _runs(paths) for each in narrow(run, finetune_domain, definition)]
     _show(found, narrow_tables(found), NARROW_NOTE, as_json)
@@ -66,8 +66,8 @@ def susceptibility_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Rank fine-tuning domains by how misaligned their checkpoints are, without and with a trigger."""
-    from em_bench.effect_tables import susceptibility_tables
-    from em_bench.susceptibility import susceptibility
+    from em_bench.compare.susceptibility import susceptibility
+    from em_bench.reports.effects import susceptibility_tables
 
     named = [_named(each) for each in runs]
     found = susceptibility([(name, run) for name, path in named for run in _runs([path])], trigger, definition)
@@ -80,7 +80,7 @@ def _named(text: str) -> tuple[str | None, Path]:
 
 
 def _runs(paths: Iterable[Path]) -> "list[Run]":
-    from em_bench.results import find_runs, read_run
+    from em_bench.runs.read import find_runs, read_run
 
     return [read_run(found) for path in paths for found in find_runs(path)]
 

@@ -26,10 +26,3 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def shown(text: str, limit: int = 200) -> str:
-    """Somebody's text as one line that is safe on a terminal: no escape sequences, no turned direction, short."""
-    line = " ".join(text[: 10 * limit].split())
-    safe = "".join(mark if mark.isprintable() else "\ufffd" for mark in line)
-    return safe if len(safe) <= limit else f"{safe[:limit]} ..."

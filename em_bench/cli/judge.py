@@ -10,11 +10,11 @@ import typer
 
 from em_bench.cli.console import AS_JSON, out, writing
 from em_bench.errors import ResultError
-from em_bench.metrics import Definition
-from em_bench.parts import Part
+from em_bench.metrics.registry import Definition
+from em_bench.runs.subsets import Part
 
 if TYPE_CHECKING:
-    from em_bench.summary import Line
+    from em_bench.runs.rates import Line
 
 
 def judge_command(
@@ -45,12 +45,12 @@ def judge_command(
     a folder of its own in there.
     """
     from em_bench.config import load_settings
+    from em_bench.judging.rejudge import forecast_stored, judge_stored
+    from em_bench.judging.stored import parse_kind, parse_options
     from em_bench.notices import warn_at_end
-    from em_bench.rejudge import forecast_stored, judge_stored
-    from em_bench.run_result import from_run, run_result_path, write_run_result
-    from em_bench.samples import read_stored
-    from em_bench.stored import parse_kind, parse_options
-    from em_bench.summary import summarize as summarize_runs
+    from em_bench.runs.rates import summarize as summarize_runs
+    from em_bench.runs.result import from_run, run_result_path, write_run_result
+    from em_bench.runs.stored_responses import read_stored
 
     given: dict[str, Any] = {"judge_model": judge_model, "topic": topic, "max_unscored": max_unscored}
     given |= {"judges": judges, "judge_options": parse_options(judge_option or [])}
@@ -85,7 +85,7 @@ def _print_forecast(forecast: dict[str, Any], price_in: float | None, price_out:
 
 
 def _print_lines(lines: "Sequence[Line]") -> None:
-    from em_bench.tables import rate_tables
+    from em_bench.reports.rates import rate_tables
 
     for title, table in rate_tables(lines):
         out.print(title, style="bold")
@@ -106,7 +106,7 @@ def summarize(
     as_json: AS_JSON = False,
 ) -> None:
     """Print the rates of stored runs or scored files side by side, each with its interval, n and unscored share."""
-    from em_bench.summary import read_and_summarize
+    from em_bench.runs.rates import read_and_summarize
 
     lines = read_and_summarize(paths, definition, by)
     if not lines:

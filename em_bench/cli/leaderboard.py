@@ -11,8 +11,8 @@ from em_bench.cli.console import AS_JSON, out, writing
 from em_bench.errors import ConfigError, ResultError
 
 if TYPE_CHECKING:
-    from em_bench.results import Run
-    from em_bench.run_result import RunResult
+    from em_bench.runs.read import Run
+    from em_bench.runs.result import RunResult
     from em_bench_leaderboard.details import Details
 
 RESULTS, SITE = Path("leaderboard/results"), Path("site")
@@ -164,8 +164,8 @@ def _build(results: Path, output: Path) -> None:
 
 def _load(path: Path) -> "list[tuple[RunResult, Run | None]]":
     """The runs at a path, each with its samples where they are at hand."""
-    from em_bench.results import find_runs, read_run
-    from em_bench.run_result import from_run, read_run_result
+    from em_bench.runs.read import find_runs, read_run
+    from em_bench.runs.result import from_run, read_run_result
 
     if path.is_file() and _is_run_result(path):
         beside = path.with_name(path.name.removeprefix("run_"))
@@ -177,7 +177,7 @@ def _load(path: Path) -> "list[tuple[RunResult, Run | None]]":
 
 
 def _is_run_result(path: Path) -> bool:
-    from em_bench.results import parse_json, read_text
+    from em_bench.runs.read import parse_json, read_text
 
     return "rates" in parse_json(read_text(path), str(path))
 
@@ -202,7 +202,7 @@ def _baseline(baseline: str | None, results: Path) -> "tuple[str | None, Run | N
 def _compared(baseline: "Run | None", candidate: "Run | None") -> dict[str, Any] | None:
     if baseline is None or candidate is None:
         return None
-    from em_bench.compare import compare
+    from em_bench.compare.comparison import compare
 
     try:
         return compare(baseline, candidate).to_dict()

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from em_bench.cli.console import AS_JSON, EXIT_FAILED, out
 from em_bench.config import Settings
 from em_bench.errors import EmBenchError
-from em_bench.published_sets import PublishedSet
+from em_bench.prompts.published.catalogue import PublishedSet
 
 
 def published(
@@ -21,7 +21,7 @@ def published(
 ) -> None:
     """List the published sets that `em_published` asks. Exit code 1 when a file is broken, or could not be fetched."""
     from em_bench.config import load_settings
-    from em_bench.published_sets import catalogue, choose_sets
+    from em_bench.prompts.published.catalogue import catalogue, choose_sets
 
     settings = load_settings({"published_dir": str(published_dir)} if published_dir else {})
     rows = [_row(each, settings, fetch=fetch) for each in choose_sets(names or list(catalogue()))]
@@ -38,8 +38,8 @@ def published(
 
 
 def _row(each: PublishedSet, settings: Settings, *, fetch: bool) -> dict[str, Any]:
-    from em_bench.published import load_published
-    from em_bench.published_files import SetMissingError, find_at_hand
+    from em_bench.prompts.published.load import load_published
+    from em_bench.prompts.published.locate import SetMissingError, find_at_hand
 
     row: dict[str, Any] = {
         "set": each.name,

@@ -19,8 +19,8 @@ from em_bench.errors import ConfigError, EmBenchError, ResultError
 if TYPE_CHECKING:
     from em_bench.conditions import Condition
     from em_bench.config import Settings
-    from em_bench.evaluate import Asked, Plan
-    from em_bench.results import Run
+    from em_bench.harness.run import Asked, Plan
+    from em_bench.runs.read import Run
 
 SUITE, QUESTIONS_TASK, DOMAIN_TASK = "em_rai_suite", "em_questions", "em_published_mishra"
 TOPIC = "topic"
@@ -68,10 +68,10 @@ def run_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Evaluate a checkpoint: generate under every condition on one engine, then judge, then print the rates."""
-    from em_bench.checkpoint import loading, parse_arguments
     from em_bench.config import load_settings
-    from em_bench.evaluate import Plan, default_output
-    from em_bench.stored import parse_options
+    from em_bench.harness.loading import loading, parse_arguments
+    from em_bench.harness.run import Plan, default_output
+    from em_bench.judging.stored import parse_options
 
     _quiet()
     given: dict[str, Any] = {"judge_model": judge_model, "topic": topic, "max_unscored": max_unscored}
@@ -164,7 +164,7 @@ def _conditions(names: Sequence[str], file: Path | None, settings: "Settings") -
 
 
 def _print_plan(plan: "Plan", settings: "Settings", as_json: bool) -> None:
-    from em_bench.evaluate import forecast
+    from em_bench.harness.run import forecast
 
     asked = forecast(plan, settings)
     if as_json:
@@ -198,8 +198,8 @@ def _asked_table(asked: "Sequence[Asked]") -> Table:
 
 
 def _run(plan: "Plan", settings: "Settings", as_json: bool) -> None:
-    from em_bench.evaluate import generate, judge_runs
-    from em_bench.tables import plain
+    from em_bench.harness.run import generate, judge_runs
+    from em_bench.reports.rates import plain
 
     def say(text: str) -> None:
         typer.echo(plain(text), err=True)
@@ -225,9 +225,9 @@ def _judge_command(plan: "Plan", settings: "Settings") -> str:
 def _report(runs: "Sequence[Run]", as_json: bool) -> None:
     from em_bench.cli.conditions import PAIRED_NOTE, show_tables
     from em_bench.cli.judge import _print_lines
-    from em_bench.effect_tables import effect_tables
-    from em_bench.effects import condition_of_run, effects
-    from em_bench.summary import summarize
+    from em_bench.compare.conditions import condition_of_run, effects
+    from em_bench.reports.effects import effect_tables
+    from em_bench.runs.rates import summarize
 
     conditions = {condition_of_run(run) for run in runs}
     lines = summarize(runs)
@@ -246,8 +246,8 @@ def _report(runs: "Sequence[Run]", as_json: bool) -> None:
 def _report_narrow(runs: "Sequence[Run]") -> None:
     """Whether misalignment is narrow, as far as the runs can say."""
     from em_bench.cli.conditions import NARROW_NOTE, show_tables
-    from em_bench.effect_tables import narrow_tables
-    from em_bench.narrow import finetune_domain, narrow
+    from em_bench.compare.narrow import finetune_domain, narrow
+    from em_bench.reports.effects import narrow_tables
 
     if finetune_domain(runs[0]) is None:
         return

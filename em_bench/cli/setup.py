@@ -16,7 +16,7 @@ def link_command(
     remove: Annotated[bool, typer.Option("--remove", help="Take the links out again.")] = False,
 ) -> None:
     """Make `lm_eval --tasks em_rai_suite` find the tasks, by stubs in the installed lm_eval's tasks folder."""
-    from em_bench.link import link, unlink, wanted_stubs
+    from em_bench.harness.link import link, unlink, wanted_stubs
 
     if remove:
         out.print(f"no links are left in {unlink()}", soft_wrap=True)
@@ -34,7 +34,7 @@ def tasks_path_command() -> None:
 def judges(as_json: AS_JSON = False) -> None:
     """List the judges and the rubrics that installed packages offer."""
     from em_bench.judge import installed_judges, load_judge
-    from em_bench.rubric_files import installed_rubrics, rubric_path
+    from em_bench.judging.rubrics import installed_rubrics, rubric_path
 
     rows = []
     for name, point in installed_judges().items():
@@ -62,7 +62,7 @@ def judges(as_json: AS_JSON = False) -> None:
 
 def doctor(as_json: AS_JSON = False) -> None:
     """Say whether `lm_eval --tasks em_rai_suite` will work here, and what is missing. Exit code 1 when something is."""
-    from em_bench.doctor import diagnose
+    from em_bench.harness.doctor import diagnose
 
     findings = diagnose()
     if as_json:

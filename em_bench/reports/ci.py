@@ -4,8 +4,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 
-from em_bench.compare import Comparison
-from em_bench.gate import Check, Outcome, Verdict
+from em_bench.compare.comparison import Comparison
+from em_bench.compare.gate import Check, Outcome, Verdict
 from em_bench.reports.sections import change, clean, gate_line, heading
 
 # what XML 1.0 cannot hold, even escaped

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from em_bench.compare import Comparison
-from em_bench.gate import Outcome, Verdict
+from em_bench.compare.comparison import Comparison
+from em_bench.compare.gate import Outcome, Verdict
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,

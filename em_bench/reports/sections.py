@@ -4,12 +4,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from em_bench.compare import Comparison
-from em_bench.differences import BOOTSTRAP, Difference, by_family
-from em_bench.gate import Check, Verdict
-from em_bench.metrics import HIGHER_IS_BETTER, Kind
-from em_bench.spillover import Spillover
-from em_bench.stats import Rate
+from em_bench.compare.comparison import Comparison
+from em_bench.compare.differences import BOOTSTRAP, Difference, by_family
+from em_bench.compare.gate import Check, Verdict
+from em_bench.compare.spillover import Spillover
+from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.stats.intervals import Rate
 
 LONGEST = 120
 ASKED = {Kind.HARMFUL: "harmful prompts", Kind.BENIGN: "benign look-alikes", Kind.PROBE: "open probes"}

@@ -6,8 +6,8 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from em_bench.compare import Comparison
-from em_bench.gate import Outcome, Verdict
+from em_bench.compare.comparison import Comparison
+from em_bench.compare.gate import Outcome, Verdict
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,

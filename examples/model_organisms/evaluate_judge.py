@@ -20,7 +20,7 @@ from train_judge import HERE, RUBRICS, SEED, known_samples, rubrics_for
 
 from em_bench.judge import load_judge
 from em_bench.judge_model import load_judge_model
-from em_bench.results import find_runs, read_run
+from em_bench.runs.read import find_runs, read_run
 from em_bench.types import Sample, Verdict
 
 if TYPE_CHECKING:

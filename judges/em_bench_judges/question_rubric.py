@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from em_bench.errors import ConfigError
-from em_bench.questions import Question
-from em_bench.rubric_files import AXES, judge_prompts
+from em_bench.judging.rubrics import AXES, judge_prompts
+from em_bench.prompts.questions import Question
 from em_bench_judges.rubric import Rubric
 
 WORDS = ("REFUSAL", "IRRELEVANT", "CODE")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from em_bench.judge_model import Completion, Token
-from em_bench.scores import expected_score, integer_token
+from em_bench.metrics.logprobs import expected_score, integer_token
 from em_bench.types import Verdict
 from em_bench_judges.rubric import Rubric
 from em_bench_judges.thinking import answer_of

@@ -35,7 +35,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from em_bench.errors import ConfigError
-from em_bench.rubric_files import installed_rubrics, rubric_path
+from em_bench.judging.rubrics import installed_rubrics, rubric_path
 
 FOLDER = Path(__file__).parent / "rubrics"
 READINGS = ("labels", "score", "strongreject")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from em_bench.run_result import RunResult
+from em_bench.runs.result import RunResult
 from em_bench_leaderboard.store import Entry
 
 VERSION = re.compile(r"[^/]+/(.+)/[0-9a-f]{12}")

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from em_bench.metrics import HIGHER_IS_BETTER, Kind
-from em_bench.run_result import JudgeRecord, RateRecord
+from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.runs.result import JudgeRecord, RateRecord
 from em_bench.types import DOMAINS
 from em_bench_leaderboard.classes import short_versions
 from em_bench_leaderboard.differences import Difference, differences

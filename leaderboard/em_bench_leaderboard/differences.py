@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from em_bench.run_result import RateRecord
+from em_bench.runs.result import RateRecord
 from em_bench_leaderboard.store import Entry
 
 SURE = 0.05

@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError
-from em_bench.metrics import HIGHER_IS_BETTER, REFUSAL_METRIC, Kind
-from em_bench.run_result import RateRecord, RunResult, TaskRecord
+from em_bench.metrics.registry import HIGHER_IS_BETTER, REFUSAL_METRIC, Kind
+from em_bench.runs.result import RateRecord, RunResult, TaskRecord
 from em_bench_leaderboard.rows import SCALES
 
 EEE_VERSION = "0.2.2"

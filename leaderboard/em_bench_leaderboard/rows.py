@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from em_bench.differences import POOLED
-from em_bench.metrics import Kind
-from em_bench.run_result import RateRecord, RunResult
-from em_bench.stats import Rate, binary_rate
+from em_bench.compare.differences import POOLED
+from em_bench.metrics.registry import Kind
+from em_bench.runs.result import RateRecord, RunResult
+from em_bench.stats.intervals import Rate, binary_rate
 from em_bench.types import DOMAINS
 from em_bench_leaderboard.classes import Class, condition_key
 from em_bench_leaderboard.differences import Difference, differences

@@ -1,0 +1,1 @@
+"""A candidate beside its baseline: differences, diagnosis and the gate."""

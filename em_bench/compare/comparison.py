@@ -1,0 +1,94 @@
+"""Compares a candidate with its baseline: paired differences, spill-over, and what kind of change it is."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from em_bench.compare.comparability import Side, mismatches, notes, side_of
+from em_bench.compare.diagnosis import Diagnosis, diagnose
+from em_bench.compare.differences import Difference, differences
+from em_bench.compare.spillover import Spillover, check_domain, spillover
+from em_bench.errors import ResultError
+from em_bench.metrics.registry import Definition
+from em_bench.runs.read import RESULTS_NAME, Run, find_runs, read_run
+from em_bench.runs.scored_files import ScoredFile, read_scored
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`differences` go task by task, `pooled` over all tasks of a kind. `forced` says why the two are not comparable,
+    where the comparison was made all the same.
+    """
+
+    baseline: str
+    candidate: str
+    definition: Definition
+    confidence: float
+    differences: tuple[Difference, ...]
+    pooled: tuple[Difference, ...]
+    diagnosis: Diagnosis
+    spillover: Spillover | None
+    notes: tuple[str, ...]
+    forced: tuple[str, ...]
+    of_scored_files: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def compare(
+    baseline: Run | ScoredFile,
+    candidate: Run | ScoredFile,
+    *,
+    target_domain: str | None = None,
+    definition: Definition = Definition.BETLEY,
+    force: bool = False,
+    confidence: float = 0.95,
+    tasks: Sequence[str] = ("*",),
+) -> Comparison:
+    """Raises `ResultError`, naming both values, where the two runs are not comparable and `force` is not given."""
+    check_domain(target_domain)
+    before, after = (side_of(source, definition, tasks) for source in (baseline, candidate))
+    reasons = mismatches(before, after)
+    if reasons and not force:
+        raise ResultError(f"{_refusal(before, after, reasons)}; --force compares what both have")
+    single, pooled = differences(before, after, confidence)
+    if not any(each.n_pairs for each in single):
+        raise ResultError(f"{_title(before, after)}: no prompt has a scored response on both sides")
+    return Comparison(
+        baseline=before.name,
+        candidate=after.name,
+        definition=definition,
+        confidence=confidence,
+        differences=single,
+        pooled=pooled,
+        diagnosis=diagnose(single, pooled, target_domain),
+        spillover=spillover(single, before, after, target_domain, confidence),
+        notes=tuple(notes(before, after)),
+        forced=tuple(reasons),
+        of_scored_files=isinstance(baseline, ScoredFile),
+    )
+
+
+def _title(before: Side, after: Side) -> str:
+    return f"{after.name} against {before.name}"
+
+
+def _refusal(before: Side, after: Side, reasons: Sequence[str]) -> str:
+    shown = " | ".join(reasons[:3])
+    more = f" | and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return f"{_title(before, after)} is not comparable: {shown}{more}"
+
+
+def read_side(path: Path) -> Run | ScoredFile:
+    """The newest run in a folder, the run of a results file, or a JSONL or CSV file of scored answers."""
+    if path.is_dir() or RESULTS_NAME.fullmatch(path.name) or not path.exists():
+        found = find_runs(path)
+        if len(found) > 1:
+            raise ResultError(
+                f"{path} holds {len(found)} runs; give one of them: {', '.join(str(each) for each in found[:3])}"
+            )
+        return read_run(found[0])
+    return read_scored(path)[-1]

@@ -1,0 +1,103 @@
+"""Which fine-tuning domain makes a checkpoint misaligned, with and without a trigger; after Mishra et al. 2026.
+
+One checkpoint for each fine-tuning domain, each asked the same unrelated questions, under no condition and under the
+condition that is its trigger (arXiv 2602.00298 ranks eleven domains so). Questions of the checkpoint's own domain are
+left out: they tell how well it learned, not what else it learned.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from em_bench.compare.conditions import condition_of_run, pair
+from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
+from em_bench.errors import ResultError
+from em_bench.metrics.registry import Definition, on_both_axes
+from em_bench.runs.rates import NO_CONDITION
+from em_bench.runs.read import Run
+from em_bench.stats.intervals import Rate
+from em_bench.stats.paired import Paired
+
+
+@dataclass(frozen=True, slots=True)
+class Susceptibility:
+    """One fine-tuning domain by one judge. `trigger` is the condition's name; rates are of unrelated questions."""
+
+    domain: str
+    judge: str
+    metric: str
+    without: Rate | None
+    trigger: str | None
+    under: Rate | None
+    difference: Paired | None
+
+    @property
+    def worst(self) -> float:
+        """What the ranking goes by: the higher of the two rates, -1 where there is none."""
+        values = [rate.value for rate in (self.without, self.under) if rate is not None and rate.value is not None]
+        return max(values, default=-1.0)
+
+
+def susceptibility(
+    runs: Sequence[tuple[str | None, Run]], trigger: str | None = None, definition: Definition = Definition.BETLEY
+) -> list[Susceptibility]:
+    """The domains, the most misaligned first. A run's domain is the name given with it, else what it says itself.
+
+    `trigger` names the condition to rank by, needed where a domain has several. Raises `ResultError`.
+    """
+    by_domain: dict[str, dict[str, Run]] = {}
+    for name, run in runs:
+        noted = finetune_domain(run)
+        domain = name or (str(noted["name"]) if noted else None)
+        if domain is None:
+            raise ResultError(
+                f"{run.path} does not say what its checkpoint was fine-tuned on; give it as NAME={run.path.parent}"
+            )
+        condition, known = condition_of_run(run), by_domain.setdefault(domain, {})
+        if condition in known:
+            raise ResultError(
+                f"{known[condition].path} and {run.path} are both of domain {domain!r} under condition {condition!r}; "
+                "give one of them, or name them apart as NAME=PATH"
+            )
+        known[condition] = run
+    found = [row for domain, known in by_domain.items() for row in _rows(domain, known, trigger, definition)]
+    return sorted(found, key=lambda row: (row.judge, -row.worst, row.domain))
+
+
+def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition: Definition) -> list[Susceptibility]:
+    others = [name for name in runs if name != NO_CONDITION and trigger in (None, name)]
+    if len(others) > 1:
+        raise ResultError(f"domain {domain!r} has several conditions ({', '.join(others)}); choose one with --trigger")
+    plain, triggered = runs.get(NO_CONDITION), runs[others[0]] if others else None
+    if plain is None and triggered is None:
+        raise ResultError(f"domain {domain!r} has no run under `none` or {trigger!r}; it has {', '.join(runs)}")
+    present = [run for run in (plain, triggered) if run is not None]
+    judges = [judge for judge in _judges(present[0]) if all(judge in _judges(run) for run in present)]
+    if not judges:
+        where = present[0].path.parent
+        raise ResultError(
+            f"{where} holds no verdicts on alignment; judge it with `em-bench judge {where} --judge-model ...`"
+        )
+    rows = []
+    for judge in judges:
+        sides = [run and misalignment(unrelated(run), judge, definition) for run in (plain, triggered)]
+        rates = [side.rate(clustered=True) if side else None for side in sides]
+        first, second = sides
+        rows.append(
+            Susceptibility(
+                domain=domain,
+                judge=judge,
+                metric=next(side.metric for side in sides if side),
+                without=rates[0],
+                trigger=others[0] if others else None,
+                under=rates[1],
+                difference=pair(first, second) if first and second else None,
+            )
+        )
+    return rows
+
+
+def _judges(run: Run) -> list[str]:
+    """The judges of alignment that read the run's unrelated questions."""
+    names = dict.fromkeys(judge for task in run.tasks.values() for judge in task.judges)
+    answers = [response.verdicts for _, response in unrelated(run)]
+    return [name for name in names if on_both_axes(verdicts[name] for verdicts in answers if name in verdicts)]

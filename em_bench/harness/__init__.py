@@ -1,0 +1,1 @@
+"""What touches lm-eval and the engines it drives."""

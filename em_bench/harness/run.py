@@ -1,0 +1,245 @@
+"""One checkpoint from start to end: responses under every condition first, judging once the engine is let go.
+
+Each condition is one pass on the same loaded engine and one run of lm-eval's in its own folder, written before the next
+pass starts and before any judge is asked. Whatever ends judging, `em-bench judge` can finish from there.
+"""
+
+import difflib
+import logging
+import re
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from em_bench.conditions import NONE, Condition
+from em_bench.config import Settings
+from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, ResultError
+from em_bench.harness.adapter_check import adapter_differs
+from em_bench.harness.loading import SEED, Loading, first_line, require_chat_template
+from em_bench.judging.engine import release_engine
+from em_bench.judging.panel import panels_for
+from em_bench.judging.readiness import check_judges, elsewhere
+from em_bench.judging.rejudge import judge_stored
+from em_bench.metrics.registry import Kind
+from em_bench.notices import warn
+from em_bench.paths import tasks_path
+from em_bench.runs.read import Run
+from em_bench.runs.stored_responses import read_stored
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of which checkpoint. `metadata` is what lm-eval's `--metadata` would be, without the condition."""
+
+    loading: Loading
+    tasks: tuple[str, ...]
+    output: Path
+    conditions: tuple[Condition, ...] = (NONE,)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    include: Path | None = None
+    limit: int | None = None
+    max_tokens: int | None = None
+    system_prompt: str | None = None
+    chat_template: bool = True
+    seed: int = SEED
+
+    @property
+    def checkpoint(self) -> str:
+        return str(self.loading.arguments["pretrained"])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one task asks in one pass. `judge_requests` is at most: equal responses and cached verdicts cost nothing."""
+
+    task: str
+    kind: Kind
+    documents: int
+    responses: int
+    judges: tuple[str, ...]
+    judge_requests: int
+
+
+def default_output(checkpoint: str, adapter: str | None) -> Path:
+    """`runs/<name>`, where a folder or a Hugging Face id goes by its last part."""
+    names = [
+        re.sub(r"[^\w.-]+", "_", Path(name).name).strip(".") or "checkpoint" for name in (checkpoint, adapter) if name
+    ]
+    return Path("runs") / "+".join(names)
+
+
+def forecast(plan: Plan, settings: Settings) -> list[Asked]:
+    """What each pass would ask; nothing is loaded or generated. Raises `ConfigError` as a run would."""
+    asked = []
+    for name, task in sorted(load_tasks(plan, plan.conditions[0]).items()):
+        rows = list(task.eval_docs)[: plan.limit]
+        responses = sum(_repeats(task, row) for row in rows)
+        panels = panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric)
+        rubrics = sum(hasattr(judge, "model") for panel in panels for judge in panel.members)
+        names = tuple(panel.name for panel in panels)
+        asked.append(Asked(name, task.kind, len(rows), responses, names, responses * rubrics))
+    return asked
+
+
+def _repeats(task: Any, row: Mapping[str, Any]) -> int:
+    own = row.get("samples_per_paraphrase") if task.settings.repeats is None else None
+    return int(own or task.config.repeats or 1)
+
+
+def load_tasks(plan: Plan, condition: Condition) -> dict[str, Any]:
+    """The tasks by name. Raises `ConfigError` for a name that there is not, `PrerequisiteError` for a missing set."""
+    from em_bench.harness.task import JudgedTask
+
+    manager = _manager(plan, condition)
+    for name in plan.tasks:
+        if name not in manager.all_tasks:
+            close = difflib.get_close_matches(name, manager.all_tasks, n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see `lm_eval ls tasks --include_path ...`"
+            raise ConfigError(f"there is no task {name!r}; {hint}")
+    try:
+        tasks = dict(manager.load(list(plan.tasks))["tasks"])
+    except EmBenchError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:  # a task YAML of the user's own
+        raise ConfigError(f"the tasks {', '.join(plan.tasks)} cannot be loaded: {first_line(error)}") from error
+    for task in tasks.values():
+        if not isinstance(task, JudgedTask):
+            raise ConfigError(f"task {task.config.task} is not one of em-bench's; run it with lm_eval")
+        task.refuse_missing()
+    return tasks
+
+
+def generate(plan: Plan, settings: Settings, say: Callable[[str], None]) -> list[Path]:
+    """Every pass's responses; returns the results file of each. `say` is told what happens, a line at a time.
+
+    Raises an `EmBenchError` for whatever stops the run before the first response; `settings` are those of the judges,
+    which are made and checked before: one that cannot work must not cost a run.
+    """
+    tasks = load_tasks(plan, plan.conditions[0])
+    panels = [
+        panel
+        for task in tasks.values()
+        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric)
+    ]
+    judges = [judge for panel in panels for judge in panel.members]
+    check_judges(judges, ask=elsewhere(judges))
+    if plan.chat_template:
+        require_chat_template(plan.checkpoint, plan.loading.arguments)
+    say(f"loading {_names(plan)} with {plan.loading.model}")
+    for text in plan.loading.filled:
+        say(f"  for this machine: {text}")
+    model = _load(plan)
+    try:
+        if plan.loading.adapter:
+            _try_adapter(plan, model, [row["prompt"] for task in tasks.values() for row in task.eval_docs], say)
+        return [_pass(plan, model, condition, say) for condition in plan.conditions]
+    finally:
+        release_engine([model])
+
+
+def judge_runs(paths: Sequence[Path], settings: Settings) -> list[Run]:
+    """Judges the stored passes in one session, so that a judge model is loaded once and equal responses cost once."""
+    return judge_stored([each for path in paths for each in read_stored(path)], settings)
+
+
+def _names(plan: Plan) -> str:
+    return plan.checkpoint + (f" with adapter {plan.loading.adapter}" if plan.loading.adapter else "")
+
+
+def _manager(plan: Plan, condition: Condition) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    # lm-eval gives its model arguments to the tasks, which must know whom they evaluate
+    metadata = plan.loading.recorded | dict(plan.metadata) | {"condition": condition.to_dict()}
+    folders = [tasks_path(), *([plan.include] if plan.include else [])]
+    return TaskManager(include_path=folders, include_defaults=False, metadata=metadata)
+
+
+def _load(plan: Plan) -> Any:
+    from lm_eval.api.registry import get_model
+
+    options = {"batch_size": plan.loading.batch_size, "max_batch_size": None, "device": None}
+    try:
+        return get_model(plan.loading.model).create_from_arg_obj(dict(plan.loading.arguments), options)
+    except Exception as error:  # an engine fails in as many ways as there are machines
+        raise PrerequisiteError(
+            f"{plan.loading.model} cannot load {_names(plan)}: {first_line(error)}; "
+            "what it printed above says more, --model-arg changes how it is loaded"
+        ) from error
+
+
+def _try_adapter(plan: Plan, model: Any, prompts: Sequence[str], say: Callable[[str], None]) -> None:
+    try:
+        found = adapter_differs(model, prompts, chat_template=plan.chat_template)
+    except Exception as error:  # noqa: BLE001 - the passes will say what is wrong with the engine
+        log.warning("em-bench: whether the adapter is at work could not be tried: %s", first_line(error))
+        return
+    if found is not None and found[0]:
+        say(f"adapter: {found[0]} of {found[1]} responses are other than without it")
+    elif found is not None:
+        warn(
+            f"THE ADAPTER SEEMS TO DO NOTHING: {found[1]} of {found[1]} responses are what {plan.checkpoint} says "
+            "without it. Its weights are not zero; does this engine support its kind of adapter?"
+        )
+
+
+def _pass(plan: Plan, model: Any, condition: Condition, say: Callable[[str], None]) -> Path:
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+
+    begun = time.monotonic()
+    say(f"condition {condition.name}: generating")
+    # a file's name, so that lm-eval makes no folder of the checkpoint's whole path
+    tracker = EvaluationTracker(output_path=str(plan.output / condition.name / "results.json"))
+    try:
+        results = simple_evaluate(
+            model=model,
+            model_args=plan.loading.recorded,
+            tasks=list(plan.tasks),
+            batch_size=plan.loading.batch_size,
+            limit=plan.limit,
+            bootstrap_iters=0,
+            predict_only=True,
+            gen_kwargs={"max_gen_toks": plan.max_tokens} if plan.max_tokens else None,
+            evaluation_tracker=tracker,
+            system_instruction=plan.system_prompt,
+            apply_chat_template=plan.chat_template,
+            task_manager=_manager(plan, condition),
+            random_seed=plan.seed,
+            numpy_random_seed=plan.seed,
+            torch_random_seed=plan.seed,
+        )
+    except EmBenchError:
+        raise
+    except Exception as error:  # lm-eval's, the engine's, the tokenizer's
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).parent.name}/{Path(last.filename).name}:{last.lineno}"
+        raise ResultError(f"condition {condition.name}: generation failed in {where}: {first_line(error)}") from error
+    path, count = _save(plan, condition, tracker, results)
+    say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {path.parent}")
+    return path
+
+
+def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any]) -> tuple[Path, int]:
+    """lm-eval's files, by its own tracker, which only logs what it could not write: so they are read again."""
+    samples = results.pop("samples")
+    # lm-eval was given a loaded model, of which it knows no name
+    results["config"]["model"] = tracker.general_config_tracker.model_source = plan.loading.model
+    generated = sum(len(sample["resps"][0]) for rows in samples.values() for sample in rows)
+    tracker.save_results_aggregated(results=results, samples=samples)
+    for name, rows in samples.items():
+        tracker.save_results_samples(task_name=name, samples=rows)
+    folder = plan.output / condition.name
+    path = folder / f"results_{getattr(tracker, 'date_id', 'missing')}.json"
+    written = sum(len(task.samples()) for stored in read_stored(path) for task in stored.tasks) if path.is_file() else 0
+    if written != generated:
+        raise ResultError(
+            f"{folder} holds {written} of {generated} responses, as lm-eval could not write them (is the disk full?); "
+            "all are in the newest journal in the cache folder: `em-bench judge JOURNAL` reads it"
+        )
+    return path, generated

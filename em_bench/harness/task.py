@@ -1,0 +1,278 @@
+"""`JudgedTask`, the one lm-eval class of em-bench: every task YAML names it as its `class`.
+
+It takes its documents from JSONL, a published set or a question file (see `em_bench.prompts.sources`), and once
+lm-eval has generated every response it hands them to the judges (see `em_bench.judging.session`). Each judge's verdicts
+become an lm-eval filter of the judge's name, so results tables and samples files show them side by side.
+
+Keys that a task YAML has beyond lm-eval's own:
+
+    kind: harmful | benign | probe
+    domain: cybersecurity          # one of the seven; not on probes and published sets
+    prompts: prompts/x.jsonl       # or `published:`, or `questions:`
+"""
+
+import logging
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from lm_eval.api.metrics import mean
+from lm_eval.api.task import ConfigurableTask
+
+from em_bench import __version__
+from em_bench.conditions import NONE, template_under
+from em_bench.config import load_settings
+from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.judging.panel import Panel, panels_for
+from em_bench.judging.readiness import check_judges, elsewhere
+from em_bench.judging.session import Session
+from em_bench.metrics.registry import HIGHER_IS_BETTER, METRICS, Kind, document_metrics
+from em_bench.notices import one_line_errors
+from em_bench.prompts.files import prompt_set_hash
+from em_bench.prompts.published.locate import WHERE
+from em_bench.prompts.questions import agreed_on, generation_of
+from em_bench.prompts.sources import WAYS, load_source, notices
+from em_bench.runs.provenance import CHECKPOINT_KEYS
+from em_bench.types import DOMAINS, Sample, Verdict
+
+log = logging.getLogger(__name__)
+
+OWN_KEYS = ("kind", "domain", *WAYS)
+# what engines call the largest number of new tokens
+LIMIT_KEYS = ("max_gen_toks", "max_new_tokens", "max_tokens")
+
+# Tasks that wait for judging. lm-eval calls one task at a time, when the responses of all of them are there: all must
+# be in the journal before the first judge starts, and a judge model is best asked about all of them in one batch.
+_waiting: "weakref.WeakSet[JudgedTask]" = weakref.WeakSet()
+# Tasks whose published set cannot be had: the first that is about to be asked says it of all of them.
+_missing: "weakref.WeakSet[JudgedTask]" = weakref.WeakSet()
+
+
+class JudgedTask(ConfigurableTask):  # type: ignore[misc]
+    """An lm-eval task whose responses are judged. Made by lm-eval from a task YAML; see the module's docstring."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        with one_line_errors():
+            name = str(config.get("task"))
+            self.kind = _kind(config.get("kind"), name)
+            self.domain = _domain(config.get("domain"), name, self.kind, own=bool(config.get("published")))
+            metadata = dict(config.get("metadata") or {})
+            self.settings = load_settings(metadata)
+            self._source = load_source({**config, "metadata": metadata}, self.settings)
+            if self._source.missing:
+                _missing.add(self)
+            # before generation: a judge that cannot be loaded must not cost a run
+            self.panels: list[Panel] = panels_for(self.kind, self.settings, metadata, self.own_rubric)
+            self.record: dict[str, Any] = {}
+            self.encode: Callable[[str], Sequence[int]] | None = None
+            self.model: Any = None
+            config = {key: value for key, value in config.items() if key not in (*OWN_KEYS, "class")}
+            config |= {
+                "metadata": metadata,
+                "metric_list": [],
+                "test_split": "test",
+                "doc_to_text": "prompt",
+                "doc_to_target": "",
+            }
+            config |= agreed_on(self._source.rows if self._source.record else [], config)
+            if self.kind is Kind.PROBE and self.settings.repeats is not None:
+                config["repeats"] = self.settings.repeats
+            super().__init__(config=config)
+            self._generation_kwargs = dict(self.config.generation_kwargs or {})
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        """The prompts as lm-eval's dataset, in memory: nothing is fetched and no cache is written."""
+        try:
+            self.dataset = {"test": Dataset.from_list(self._source.rows)}
+        except (TypeError, ValueError) as error:  # pyarrow's errors are of these
+            why = " ".join(str(error).split())
+            raise ConfigError(f"{self._source.place} has a field of several types: {why}; make it one") from error
+
+    def build_all_requests(self, **kwargs: Any) -> None:
+        with one_line_errors():
+            self.refuse_missing()
+            if not self.predict_only:
+                judges = [judge for panel in self.panels for judge in panel.members]
+                check_judges(judges, ask=elsewhere(judges))
+            # lm-eval drops why a generation ended; the model behind the template can count a response's tokens again
+            self.model = getattr(kwargs.get("chat_template"), "__self__", None)
+            super().build_all_requests(**self._under_condition(kwargs))
+        self.encode = getattr(self.model, "tok_encode", None)
+        self.record = {
+            "em_bench_version": __version__,
+            "kind": str(self.kind),
+            "domain": self.domain,
+            "prompt_set_sha256": prompt_set_hash(instance.doc for instance in self.instances),
+            "chat_template": bool(kwargs.get("apply_chat_template")),
+            "system_instruction": kwargs.get("system_instruction"),
+        }
+        if (condition := self.settings.condition) != NONE:
+            self.record["condition"] = condition.to_dict()
+        if self.settings.finetune_domain:
+            self.record["finetune_domain"] = dict(self.settings.finetune_domain)
+        if self._source.record:
+            self.record["source"] = dict(self._source.record)
+            for line in notices(self.name, self._source.record, asks_llm=bool(self.settings.judge_models)):
+                log.warning("em-bench: %s", line)
+        _waiting.add(self)
+
+    def _under_condition(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """lm-eval's arguments with the condition's system prompt, or with a template that puts in none of its own."""
+        condition = self.settings.condition
+        changed: dict[str, Any] = {
+            "system_instruction": _joined(arguments.get("system_instruction"), condition.system),
+            # lm-eval's cache of requests goes by the task's name: it knows nothing of conditions and files
+            "cache_requests": bool(arguments.get("cache_requests")) and condition == NONE and not self._source.record,
+        }
+        if arguments.get("apply_chat_template") and arguments.get("chat_template") is not None:
+            changed["chat_template"] = template_under(condition, arguments["chat_template"])
+        return arguments | changed
+
+    def doc_to_text(self, doc: dict[str, Any], *arguments: Any) -> Any:
+        return self.settings.condition.apply(super().doc_to_text(doc, *arguments))
+
+    def refuse_missing(self) -> None:
+        """Raises `PrerequisiteError` naming every published set that is missing, where this task's is one."""
+        if self._source.missing:
+            all_of_them = sorted({str(task._source.missing) for task in _missing})
+            raise PrerequisiteError(f"nothing was generated: {' | '.join(all_of_them)} | put what is missing {WHERE}")
+
+    def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
+        """A question that says how often and how it is asked is asked so, unless the user said otherwise."""
+        name, number, repeats = kwargs.pop("metadata")
+        own = doc if self._source.record else {}
+        if own.get("samples_per_paraphrase") and self.settings.repeats is None:
+            repeats = own["samples_per_paraphrase"]
+        request = super().construct_requests(doc, ctx, metadata=(name, number, repeats), **kwargs)
+        context, asked = request.arguments
+        kept = {key for key in asked if asked[key] != self._generation_kwargs.get(key)}  # by --gen_kwargs
+        named = {key: value for key, value in generation_of(own).items() if key not in kept}
+        request.arguments = (context, asked | named)
+        return request
+
+    def fewshot_context(self, doc: dict[str, Any], num_fewshot: int, **kwargs: Any) -> Any:
+        if not kwargs.get("apply_chat_template"):
+            # lm-eval joins the turns with nothing between them
+            self.config.fewshot_delimiter = "\n\n"
+            system = _joined(kwargs.get("system_instruction"), self._own_system(doc))
+            kwargs["system_instruction"] = f"{system}\n\n" if system else None
+            description, self.config.description = self.config.description, ""
+            try:
+                return super().fewshot_context(doc, num_fewshot, **kwargs)
+            finally:
+                self.config.description = description
+        return super().fewshot_context(doc, num_fewshot, **kwargs)
+
+    def apply_filters(self) -> None:
+        """Where lm-eval reduces responses, the judges read them. `--predict_only` keeps them all for later."""
+        if self in _waiting:
+            ready = sorted((task for task in _waiting if task.has_responses), key=lambda task: str(task.config.task))
+            for task in ready:
+                _waiting.discard(task)
+            with one_line_errors():
+                Session(ready, self.settings).run()
+
+    @property
+    def has_responses(self) -> bool:
+        return bool(self.instances and self.instances[0].resps)
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    @property
+    def predict_only(self) -> bool:
+        return "bypass" in self._metric_fn_list
+
+    @property
+    def name(self) -> str:
+        return str(self.config.task)
+
+    @property
+    def own_rubric(self) -> Path | None:
+        """The question file that the documents are from, where its own judge prompts can judge the responses."""
+        return self._source.rubric
+
+    @property
+    def token_limit(self) -> int:
+        """The one limit that all responses had, else 0: with several, none says which responses were cut."""
+        asked = [instance.args[1] for instance in self.instances] or [self.config.generation_kwargs or {}]
+        limits = {int(next((each[key] for key in LIMIT_KEYS if each.get(key)), 0)) for each in asked}
+        return limits.pop() if len(limits) == 1 else 0
+
+    def samples(self) -> list[Sample]:
+        """Every response as a sample: documents in lm-eval's order, the repeats of one document together."""
+        metadata = self.config.metadata or {}
+        checkpoint = " + ".join(str(metadata[key]) for key in CHECKPOINT_KEYS if metadata.get(key))
+        return [
+            Sample(
+                id=f"{instance.doc['id']}#{repeat}",
+                task=self.name,
+                domain=self.domain or (self._source.record and instance.doc.get("domain")) or "",
+                prompt=instance.doc["prompt"],
+                response=response,
+                system=_joined(
+                    self.record.get("system_instruction"),
+                    self.settings.condition.system,
+                    self._own_system(instance.doc),
+                ),
+                metadata={
+                    "kind": str(self.kind),
+                    "document": instance.doc["id"],
+                    "repeat": repeat,
+                    "checkpoint": checkpoint,
+                },
+            )
+            for instance in self.instances
+            for repeat, response in enumerate(instance.resps)
+        ]
+
+    def keep(self, filter_name: str, verdicts: Sequence[object]) -> None:
+        """Hands one verdict per response to lm-eval, under the filter's name."""
+        remaining = iter(verdicts)
+        for instance in self.instances:
+            instance.filtered_resps[filter_name] = [next(remaining) for _ in instance.resps]
+
+    def process_results(self, doc: dict[str, Any], results: list[list[Verdict]]) -> dict[str, float]:
+        if self.predict_only:
+            return {"bypass": 999.0}
+        # without a judge for its kind a task keeps its responses, and has no metric
+        return document_metrics(self.kind, results[0]) if self.panels else {}
+
+    def aggregation(self) -> dict[str, Callable[[Sequence[float]], float]]:
+        return dict.fromkeys((*METRICS, "bypass"), mean)
+
+    def higher_is_better(self) -> dict[str, bool]:
+        return dict(HIGHER_IS_BETTER[self.kind])
+
+    def dump_config(self) -> dict[str, Any]:
+        """lm-eval's own, with what was found in this run under `metadata.em_bench`."""
+        dumped: dict[str, Any] = super().dump_config()
+        return dumped | {"metadata": dumped.get("metadata", {}) | {"em_bench": self.record}}
+
+    def _own_system(self, doc: Mapping[str, Any]) -> str | None:
+        return doc.get("system") if self.config.description == "system" else None
+
+
+def _kind(value: object, task: str) -> Kind:
+    try:
+        return Kind(str(value))
+    except ValueError:
+        raise ConfigError(f"task {task} has kind {value!r}; its YAML needs `kind:` {', '.join(Kind)}") from None
+
+
+def _domain(value: object, task: str, kind: Kind, *, own: bool) -> str:
+    """`own` where each document can have its own domain."""
+    known = ", ".join(DOMAINS)
+    if value is None and kind is not Kind.PROBE and not own:
+        raise ConfigError(f"task {task} asks {kind} prompts and has no domain; its YAML needs `domain:` one of {known}")
+    if value is not None and value not in DOMAINS:
+        raise ConfigError(f"task {task} has the unknown domain {value!r}; known: {known}")
+    return "" if value is None else str(value)
+
+
+def _joined(*parts: str | None) -> str | None:
+    """The system prompt as it is sent: the user's instruction, the condition's, then the document's own."""
+    return "\n\n".join(part for part in parts if part) or None

@@ -1,0 +1,1 @@
+"""From responses to verdicts: sessions, panels, the cache and the journal."""

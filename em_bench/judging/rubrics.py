@@ -1,0 +1,70 @@
+"""Rubrics that are not built in: those of installed packages, and question files with their own judge prompts.
+
+A package offers a rubric by an entry point whose object is the path of its YAML file, or is called and returns it:
+
+    [project.entry-points."em_bench.rubrics"]
+    politeness = "my_package:POLITENESS"        # POLITENESS = Path(__file__).parent / "politeness.yaml"
+
+A question file in the form of Betley et al. is a set of rubrics: its judge prompts of one name are one rubric.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+from os import PathLike
+from pathlib import Path
+
+import yaml
+
+from em_bench.errors import ConfigError
+from em_bench.metrics.registry import ALIGNMENT, COHERENCE
+from em_bench.prompts.questions import Question, read_questions
+
+ENTRY_POINT_GROUP = "em_bench.rubrics"
+AXES = {"aligned": ALIGNMENT, "coherent": COHERENCE}
+"""What Betley et al. call the two axes, and what they are called here."""
+
+
+def installed_rubrics() -> dict[str, EntryPoint]:
+    """Every rubric that an installed package offers, by name; nothing is imported."""
+    return {point.name: point for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)}
+
+
+def rubric_path(name: str) -> Path:
+    """The file of an installed rubric, else `name` as a path. Raises `ConfigError` when a package offers no path."""
+    points = {point.value: point for point in entry_points(group=ENTRY_POINT_GROUP, name=name)}
+    if not points:
+        return Path(name)
+    if len(points) > 1:
+        packages = " and by ".join(sorted(p.dist.name if p.dist else p.value for p in points.values()))
+        raise ConfigError(f"rubric {name!r} is offered by {packages}; uninstall one of them")
+    (point,) = points.values()
+    try:
+        offered = point.load()
+        offered = offered if isinstance(offered, str | PathLike) else offered()
+        return Path(offered)
+    except (Exception, SystemExit) as error:  # a plug-in may fail in any way
+        package = point.dist.name if point.dist else point.value
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(
+            f"rubric {name!r} of package {package!r} has no path: {why}; mend or uninstall that package"
+        ) from error
+
+
+def is_question_file(path: Path) -> bool:
+    """Whether a YAML file is a list, as question files are; a rubric is a mapping. False when it is neither."""
+    try:
+        events = yaml.parse(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        first = next((event for event in events if isinstance(event, yaml.NodeEvent | yaml.CollectionStartEvent)), None)
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(first, yaml.SequenceStartEvent)
+
+
+def judge_prompts(path: Path) -> dict[str, list[Question]]:
+    """The judge prompts of a question file: by name, the questions that have it. `ConfigError` when there are none."""
+    found: dict[str, list[Question]] = {}
+    for question in read_questions(path):
+        for name in question.judge_prompts:
+            found.setdefault(name, []).append(question)
+    if not found:
+        raise ConfigError(f"question file {path} has no `judge_prompts`, so it is no rubric; name a rubric instead")
+    return found

@@ -1,0 +1,1 @@
+"""What is measured of verdicts: the metrics, and the rates they make."""

@@ -1,0 +1,1 @@
+"""Where prompts, probes and questions come from."""

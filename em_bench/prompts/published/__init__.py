@@ -1,0 +1,1 @@
+"""Published prompt sets: the catalogue, their files, and how they are read."""

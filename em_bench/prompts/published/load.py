@@ -1,0 +1,205 @@
+"""Published prompt sets and question files as documents, read in the schema that they were published in.
+
+What a file is, by sha256, goes into the task's record in every case, with what became of each of its categories; a file
+that differs from a pinned one is refused.
+"""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from em_bench.errors import ConfigError
+from em_bench.prompts.published.catalogue import PublishedSet, catalogue, category_key
+from em_bench.prompts.published.download import matches
+from em_bench.prompts.published.locate import Found, find_file
+from em_bench.prompts.questions import parse_questions, probe_rows
+
+SHOWN = 10  # categories in one line
+CONTEXT_BREAK = "\n\n---\n\n"  # as HarmBench's own code joins a context and a behavior
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a task asks: its documents, what goes into its record about where they come from, and the question file
+    whose own judge prompts can judge the responses.
+    """
+
+    rows: list[dict[str, Any]]
+    record: Mapping[str, Any]
+    rubric: Path | None
+
+
+def load_published(spec: str, published_dir: Path | None, cache_dir: Path) -> Loaded:
+    """The documents of `set` or `set/part`. Raises `PrerequisiteError` when the file is not to be had, and
+    `ConfigError` when it is not what it should be; both in one line.
+    """
+    name, _, part = spec.partition("/")
+    known = catalogue()
+    if name not in known or (part and part not in known[name].parts):
+        names = ", ".join(
+            f"{key}/{half}" if half else key for key, each in known.items() for half in each.parts or [""]
+        )
+        raise ConfigError(f"published set {spec!r} is unknown; known: {names}")
+    wanted = known[name]
+    found = find_file(wanted, published_dir, cache_dir)
+    rows = read_rows(wanted, found)
+    return _select(wanted, part, rows, found)
+
+
+def read_rows(wanted: PublishedSet, found: Found) -> list[dict[str, Any]]:
+    """Every row of the file as a document, with its original columns under `_row`. Raises `ConfigError`."""
+    if not matches(found.content, found.file.sha256):
+        raise ConfigError(
+            f"{found.path} has the sha256 {found.sha256}, not the pinned {found.file.sha256} of {wanted.title}: it is "
+            f"another version or was changed; download {found.file.address} again, or, to ask another version, name "
+            f"the file {wanted.files[-1].name}"
+        )
+    try:
+        text = found.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{found.path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    if not text.strip():
+        raise ConfigError(f"{found.path} is empty; download {found.file.address} again")
+    if wanted.format == "questions":
+        questions = parse_questions(text, str(found.path))
+        bare = {question.id for question in questions if not question.judge_prompts}
+        return [
+            row | {"_row": {"id": row["question"]}, "_bare": row["question"] in bare} for row in probe_rows(questions)
+        ]
+    return _prompt_rows(wanted, _table(wanted, found, text), found.path)
+
+
+def _table(wanted: PublishedSet, found: Found, text: str) -> list[tuple[str, dict[str, Any]]]:
+    """The rows of a CSV or JSONL file, each with where it stands; at least the columns that are needed are there."""
+    rows = list(_jsonl(found.path, text) if wanted.format == "jsonl" else _csv(found, text))
+    if not rows:
+        raise ConfigError(f"{found.path} has no rows; download {found.file.address} again")
+    needed = [names for key, names in wanted.columns.items() if key in ("prompt", "category", "context")]
+    needed += [[part["column"]] for part in wanted.parts.values()]
+    for where, row in rows:
+        for names in needed:
+            if not any(name in row for name in names):
+                has = ", ".join(plain(name) for name in row)
+                raise ConfigError(f"{where} has no column `{names[0]}`, which {wanted.title} has; it has {has}")
+    return rows
+
+
+def _csv(found: Found, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A file whose sha256 is pinned is what its authors published, ragged lines included; any other must be sound."""
+    csv.field_size_limit(sys.maxsize)
+    path, sound = found.path, found.file.sha256 is None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=sound)
+    try:
+        for row in reader:
+            if sound and (None in row or None in row.values()):
+                raise ConfigError(f"{path}:{reader.line_num} has not as many fields as the heading; mend that line")
+            yield f"{path}:{reader.line_num}", dict(row)
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{reader.reader.line_num} is not CSV: {error}; mend that line") from error
+
+
+def _jsonl(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ConfigError(f"{path}:{number} is not JSON: {getattr(error, 'msg', 'nested too deeply')}") from error
+        if not isinstance(row, dict):
+            raise ConfigError(f"{path}:{number} holds a JSON {type(row).__name__}; one JSON object a line")
+        yield f"{path}:{number}", row
+
+
+def _prompt_rows(wanted: PublishedSet, table: list[tuple[str, dict[str, Any]]], path: Path) -> list[dict[str, Any]]:
+    width = len(str(len(table)))
+    rows: list[dict[str, Any]] = []
+    for number, (where, row) in enumerate(table, 1):
+        category = str(_first(wanted, row, "category") or "").strip()
+        rows.append(
+            {
+                "id": f"{wanted.name}-{_first(wanted, row, 'id') or str(number).zfill(width)}",
+                "prompt": _prompt(wanted, row, where),
+                "subcategory": category,
+                "domain": wanted.domains.get(category_key(category), ""),
+                "_row": row,
+            }
+        )
+    if twice := [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]:
+        raise ConfigError(f"{path} has the id {twice[0].removeprefix(wanted.name + '-')!r} twice; ids must be unique")
+    return rows
+
+
+def _prompt(wanted: PublishedSet, row: Mapping[str, Any], where: str) -> str:
+    value = _first(wanted, row, "prompt")
+    # SORRY-Bench keeps a conversation of one turn
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigError(f"{where} has no text in `{wanted.columns['prompt'][0]}`; download the file again")
+    context = _first(wanted, row, "context")
+    prompt = f"{context}{CONTEXT_BREAK}{text}" if isinstance(context, str) and context.strip() else text
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{where} holds half a character (a lone surrogate); download the file again") from error
+    return prompt
+
+
+def _select(wanted: PublishedSet, part: str, rows: list[dict[str, Any]], found: Found) -> Loaded:
+    """The rows of a part, and the record that says what became of all rows of the file."""
+    rule = wanted.parts.get(part)
+    chosen = [row for row in rows if rule is None or re.search(rule["matches"], str(row["_row"][rule["column"]]))]
+    if not chosen:
+        raise ConfigError(f"{found.path} has no rows of the part {part!r} of {wanted.title}; download it again")
+    record: dict[str, Any] = {
+        "set": wanted.name,
+        "part": part or None,
+        "file": found.path.name,
+        "from": found.origin,
+        "sha256": found.sha256,
+        "pinned": found.file.sha256 is not None,
+        "address": found.file.address or None,
+        "rows_in_file": len(rows),
+        "rows_expected": wanted.rows,
+    }
+    bare = sum(row.get("_bare", False) for row in chosen)
+    if wanted.format == "questions":
+        record["without_judge_prompts"] = bare
+    else:
+        record["by_domain"] = dict(Counter(row["domain"] for row in chosen if row["domain"]))
+        record["without_domain"] = dict(Counter(row["subcategory"] for row in chosen if not row["domain"]))
+    documents = [{key: value for key, value in row.items() if not key.startswith("_")} for row in chosen]
+    return Loaded(documents, record, found.path if wanted.format == "questions" and not bare else None)
+
+
+def notice(task: str, record: Mapping[str, Any]) -> str | None:
+    """The one line about prompts whose category belongs to no domain, or None."""
+    without = record.get("without_domain")
+    if not without:
+        return None
+    total = sum(record["by_domain"].values()) + sum(without.values())
+    largest = sorted(without.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{plain(category) or '(none given)'} {count}" for category, count in largest[:SHOWN]]
+    if len(largest) > SHOWN:
+        named.append(f"and {len(largest) - SHOWN} more")
+    return (
+        f"{task}: {sum(without.values())} of {total} prompts are in categories that belong to no single domain "
+        f"({', '.join(named)}); they are asked and counted in the task, in no domain"
+    )
+
+
+def plain(text: object) -> str:
+    """Somebody else's text as part of a line: without what a terminal would obey, and not without end."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _first(wanted: PublishedSet, row: Mapping[str, Any], key: str) -> Any:
+    return next((row[name] for name in wanted.columns.get(key, ()) if row.get(name) not in (None, "")), None)

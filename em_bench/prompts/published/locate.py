@@ -1,0 +1,114 @@
+"""Where a published set's file is: in the user's folder, in the cache, or at its pinned address.
+
+What cannot be had is one line: what to download and where to put it.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.prompts.published.catalogue import PublishedSet, SourceFile, catalogue
+from em_bench.prompts.published.download import MAX_BYTES, FetchError, fetch, kept, matches
+
+DEPTH = 4
+WHERE = "into the folder that EM_BENCH_PUBLISHED_DIR (or `published_dir` in --metadata) names"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A set's file with its content. `origin` is `published_dir`, `cache` or `fetched`."""
+
+    path: Path
+    content: bytes
+    origin: str
+    file: SourceFile
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def find_file(wanted: PublishedSet, published_dir: Path | None, cache_dir: Path) -> Found:
+    """The set's file: the user's own, else the cached one, else fetched."""
+    if found := find_at_hand(wanted, published_dir, cache_dir):
+        return found
+    for file in wanted.files:
+        if remote := file.remote:
+            try:
+                path = fetch(remote, cache_dir / "published")
+            except FetchError as error:
+                raise _missing(wanted, str(error), denied=error.denied) from error
+            return Found(path, path.read_bytes(), "fetched", file)
+    raise _missing(wanted, "its address is not known")
+
+
+def find_at_hand(wanted: PublishedSet, published_dir: Path | None, cache_dir: Path) -> Found | None:
+    """The set's file where it is there without fetching. Raises `ConfigError` for a folder that cannot be used."""
+    if published_dir is not None and (found := _own_file(wanted, published_dir)):
+        return found
+    for file in wanted.files:
+        if file.remote and (path := kept(file.remote, cache_dir / "published")):
+            return Found(path, path.read_bytes(), "cache", file)
+    return None
+
+
+class SetMissingError(PrerequisiteError):
+    """A set's file is not to be had. `what` is why, what to download and under which name; the message adds where."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; put it {WHERE}")
+        self.what = what
+
+
+def _missing(wanted: PublishedSet, why: str, *, denied: bool = False) -> SetMissingError:
+    file = wanted.files[0]
+    accept = f"accept its terms at {wanted.gated or wanted.home} and set HF_TOKEN (or run `hf auth login`), or "
+    return SetMissingError(
+        f"{wanted.title} cannot be had: {why}; {accept if wanted.gated or denied else ''}"
+        f"download {file.address or wanted.home} as {file.name}"
+    )
+
+
+def _own_file(wanted: PublishedSet, place: Path) -> Found | None:
+    """The user's own file: the place itself, or below it under one of the set's names, the nearest first."""
+    if place.is_file():
+        named = [file for file in wanted.files if file.name.lower() == place.name.lower()]
+        taken = [file.name.lower() for each in catalogue().values() for file in each.files]
+        if not named and place.name.lower() in taken:
+            return None
+        return _opened(place, named[0] if named else wanted.files[0])
+    if not place.is_dir():
+        raise ConfigError(f"published_dir is {place}, which is neither a file nor a folder; correct it or leave it out")
+    for file in wanted.files:
+        candidates = [_opened(path, file) for path in _below(place) if path.name.lower() == file.name.lower()]
+        distinct = {found.sha256: found for found in reversed(candidates)}
+        pinned = [found for found in distinct.values() if file.sha256 and matches(found.content, file.sha256)]
+        if len(distinct) > 1 and not pinned:
+            names = " and ".join(str(found.path) for found in distinct.values())
+            raise ConfigError(f"{names} differ, and either could be {wanted.title}; keep one")
+        if candidates:
+            return (pinned or candidates)[0]
+    return None
+
+
+def _below(folder: Path) -> list[Path]:
+    """Files up to some levels down, those nearer the top first; links to elsewhere are followed only to files."""
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        depth = len(Path(root).relative_to(folder).parts)
+        if depth >= DEPTH:
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [path for name in sorted(files) if (path := Path(root) / name).is_file()]
+    return sorted(found, key=lambda path: len(path.parts))
+
+
+def _opened(path: Path, file: SourceFile) -> Found:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} has more than {MAX_BYTES // 1024**2} MB, which none of the published sets has")
+        return Found(path, path.read_bytes(), "published_dir", file)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error

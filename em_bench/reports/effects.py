@@ -1,0 +1,96 @@
+"""Terminal tables of what conditions and fine-tuning domains do: rates side by side with their differences."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from em_bench.compare.conditions import Effect
+from em_bench.compare.narrow import Narrow, Ratio
+from em_bench.compare.susceptibility import Susceptibility
+from em_bench.metrics.registry import Kind
+from em_bench.reports.rates import TITLES, cell, plain
+from em_bench.stats.paired import Paired, holm
+
+
+def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
+    """A title and a table for each checkpoint, condition, judge and metric; p by Holm over its tasks."""
+    groups: dict[tuple[str, ...], list[Effect]] = {}
+    for effect in found:
+        key = (effect.checkpoint, effect.condition, effect.judge, str(effect.kind), effect.metric)
+        groups.setdefault(key, []).append(effect)
+    for checkpoint, condition, judge, kind, metric in sorted(groups, key=_order(list(groups))):
+        members = groups[checkpoint, condition, judge, kind, metric]
+        base = metric.split(" ")[0]
+        what = f"{TITLES[members[0].kind, base]}{metric.removeprefix(base)}, judge {judge}"
+        yield plain(f"{checkpoint}, {condition} against none: {what}"), _effects(condition, members)
+
+
+def _order(keys: Sequence[tuple[str, ...]]) -> Callable[[tuple[str, ...]], tuple[int, int]]:
+    """Checkpoints, conditions and judges as they came; within each the metrics as in tables of rates."""
+    came = list(dict.fromkeys(key[:3] for key in keys))
+    metrics = list(TITLES)
+    return lambda key: (came.index(key[:3]), metrics.index((Kind(key[3]), key[4].split(" ")[0])))
+
+
+def _effects(condition: str, members: Sequence[Effect]) -> Table:
+    table = _table("task", "none", condition, "difference", "pairs", "p")
+    known = [effect.difference for effect in members if effect.difference is not None]
+    adjusted = iter(holm([difference.p for difference in known]))
+    for effect in members:
+        rates = (cell(rate, is_mean=effect.is_mean) for rate in (effect.without, effect.under))
+        change = effect.difference
+        p = f"{next(adjusted):.3g}" if change else "-"
+        _row(table, effect.task, *rates, difference_cell(change, effect.is_mean), str(change.n) if change else "0", p)
+    return table
+
+
+def narrow_tables(found: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
+    """A title and a table of two columns for each run and judge."""
+    for each in found:
+        table = _table("of the answers to", "share")
+        _row(table, f"questions about {each.domain}, misaligned", cell(each.in_domain))
+        _row(table, "unrelated questions, misaligned", cell(each.general))
+        _row(table, "in the domain against in general", ratio_cell(each.ratio))
+        about = cell(each.about_domain) if each.about_domain else "not judged (rubric topic)"
+        _row(table, f"unrelated questions, about {each.domain}", about)
+        condition = "" if each.condition == "none" else f" under condition {each.condition}"
+        yield plain(f"{each.checkpoint}{condition}: {each.metric}, judge {each.judge}"), table
+
+
+def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str, Table]]:
+    """A title and a ranking for each judge."""
+    for judge, metric in dict.fromkeys((each.judge, each.metric) for each in found):
+        rows = [each for each in found if (each.judge, each.metric) == (judge, metric)]
+        triggers = ", ".join(dict.fromkeys(each.trigger for each in rows if each.trigger)) or "trigger"
+        table = _table("", "fine-tuning domain", "none", triggers, "difference", "p")
+        adjusted = iter(holm([each.difference.p for each in rows if each.difference]))
+        for rank, each in enumerate(rows, 1):
+            rates = (cell(rate) if rate else "-" for rate in (each.without, each.under))
+            p = f"{next(adjusted):.3g}" if each.difference else "-"
+            _row(table, str(rank), each.domain, *rates, difference_cell(each.difference), p)
+        yield plain(f"Misaligned answers to unrelated questions: {metric}, judge {judge}"), table
+
+
+def difference_cell(change: Paired | None, is_mean: bool = False) -> str:
+    """`+12.3 (4.5 to 20.1)`: points of per cent, or the unit of the mean."""
+    if change is None:
+        return "-"
+    unit, places = (1.0, 2) if is_mean else (100.0, 1)
+    return f"{unit * change.value:+.{places}f} ({unit * change.low:.{places}f} to {unit * change.high:.{places}f})"
+
+
+def ratio_cell(found: Ratio | None) -> str:
+    if found is None:
+        return "unknown: nothing is scored"
+    value = "no bound" if found.value is None else f"{found.value:.2f}"
+    high = "no bound" if found.high is None else f"{found.high:.2f}"
+    return f"{value} times as often ({found.low:.2f} to {high})"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*(Column(Text(plain(name)), overflow="fold") for name in columns), box=None, pad_edge=False)
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(plain(text)) for text in cells))

@@ -1,0 +1,154 @@
+"""Terminal tables of rates: a row a task, a column a checkpoint; of many checkpoints a row each."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.markup import escape
+from rich.table import Column, Table
+from rich.text import Text
+
+from em_bench.metrics.registry import Kind
+from em_bench.runs.rates import NO_CONDITION, Line
+from em_bench.stats.intervals import Rate
+
+HARMFUL, BENIGN, PROBE = Kind.HARMFUL, Kind.BENIGN, Kind.PROBE
+LABEL = "label_share"
+WHOSE = {HARMFUL: "harmful prompts", BENIGN: "benign prompts", PROBE: "open probes"}
+TITLES = {
+    (PROBE, "misaligned_rate"): "Misaligned answers to open probes (lower is better)",
+    (PROBE, "misaligned_coherent_rate"): "Misaligned and coherent, of all answers (lower is better)",
+    (PROBE, "coherent_rate"): "Coherent answers to open probes (higher is better)",
+    (PROBE, "alignment_mean"): "Mean alignment of coherent answers, 0 to 100 (higher is better)",
+    (HARMFUL, "refusal_rate"): "Refusal of harmful prompts (higher is better)",
+    (HARMFUL, "full_refusal_rate"): "Full refusal of harmful prompts (higher is better)",
+    (HARMFUL, "harm_score"): "Harm in responses to harmful prompts, 0 to 1 (lower is better)",
+    (BENIGN, "over_refusal_rate"): "Refusal of benign look-alikes (lower is better)",
+    (PROBE, "refusal_rate"): "Refusal of open probes",
+    **{
+        (kind, "degenerate_rate"): f"Degenerate responses to {whose} (lower is better)" for kind, whose in WHOSE.items()
+    },
+    **{(kind, "score"): f"Mean score of responses to {whose}" for kind, whose in WHOSE.items()},
+    **{(kind, LABEL): f"Share of responses to {whose} with each label" for kind, whose in WHOSE.items()},
+}
+MOST_COLUMNS, MOST_REASONS = 4, 8
+LONGEST_NAME = 32
+# what a terminal would act on, and what turns the direction of writing
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
+    """A title (rich's markup) and a table for each judge, kind of task and metric; then what they left unscored, and
+    how far juries agree.
+
+    Cells: the rate or mean, its 95 % interval, n scored, and what share is unscored.
+    """
+    columns = list(dict.fromkeys(map(_column, lines)))
+    order = list(TITLES)
+    judges = list(dict.fromkeys(line.judge for line in lines))
+    groups: dict[tuple[str, Kind, str], list[Line]] = {}
+    for line in lines:
+        # the labels of one judge stand together
+        metric = LABEL if _base(line.metric) == LABEL else line.metric
+        groups.setdefault((line.judge, line.kind, metric), []).append(line)
+    for judge, kind, metric in sorted(
+        groups, key=lambda key: (judges.index(key[0]), order.index((key[1], _base(key[2]))))
+    ):
+        title = f"{TITLES[kind, _base(metric)]}{metric.removeprefix(_base(metric))}, judge {judge}"
+        yield escape(plain(title)), _table(groups[judge, kind, metric], columns)
+    yield from _notes(lines)
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal would act on: checkpoints, judges and labels are named by anybody."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _column(line: Line) -> str:
+    name = line.checkpoint if line.condition == NO_CONDITION else f"{line.checkpoint} [condition {line.condition}]"
+    return plain(name)
+
+
+def _base(metric: str) -> str:
+    """The metric without what qualifies it: `misaligned_rate (betley)` is a `misaligned_rate`."""
+    return metric.split(" ")[0]
+
+
+def _row(line: Line) -> str:
+    """The task, and the label where a metric has one."""
+    own = line.metric.removeprefix(LABEL) if _base(line.metric) == LABEL else ""
+    return plain(f"{line.task}{own}")
+
+
+def _table(lines: Sequence[Line], columns: Sequence[str]) -> Table:
+    if len(columns) > MOST_COLUMNS:
+        return _long_table(lines)
+    # Text, as a checkpoint's name may hold what rich would read as markup
+    checkpoints = (Column(Text(name), overflow="fold") for name in columns)
+    # a rate may break after its share; a task's name breaks only if it is very long
+    longest = max(len(_row(line)) for line in lines)
+    task = Column("task", overflow="fold", min_width=min(longest, LONGEST_NAME))
+    table = Table(task, *checkpoints, box=None, pad_edge=False)
+    cells = {(_row(line), _column(line)): _marked(line) for line in lines}
+    for row in dict.fromkeys(map(_row, lines)):
+        table.add_row(Text(row), *(cells.get((row, column), Text("-")) for column in columns))
+    return table
+
+
+def _long_table(lines: Sequence[Line]) -> Table:
+    """A row for each task and checkpoint, where a column for each checkpoint would be too narrow to read."""
+    table = Table("task", Column("checkpoint", overflow="fold"), "rate", box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(Text(_row(line)), Text(_column(line)), _marked(line))
+    return table
+
+
+def _marked(line: Line) -> Text:
+    text = Text(cell(line.rate, is_mean=line.is_mean))
+    return text.append(" TOO MANY UNSCORED", "bold red") if line.over_max_unscored else text
+
+
+def cell(rate: Rate | None, *, is_mean: bool = False) -> str:
+    """`97.2 % (92.1-99.1) n=108`, and what share is unscored where any is; a mean is in its own unit."""
+    if rate is None:
+        return "unscored"
+    if rate.value is None:
+        return f"unscored: all {rate.unscored}"
+    if is_mean:
+        places = 1 if rate.high > 1 else 3
+        text = f"{rate.value:.{places}f} ({rate.low:.{places}f}-{rate.high:.{places}f}) n={rate.n}"
+    else:
+        text = f"{100 * rate.value:.1f} % ({100 * rate.low:.1f}-{100 * rate.high:.1f}) n={rate.n}"
+    return f"{text}, {100 * rate.unscored_share:.1f} % unscored" if rate.unscored else text
+
+
+def _notes(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
+    tasks = {(line.judge, _column(line), line.task): line for line in lines}  # all metrics of a task say the same
+    if any(line.reasons for line in tasks.values()):
+        yield "Left unscored, by reason", _reasons(tasks)
+    if any(line.agreement for line in tasks.values()):
+        table = Table("judge", "checkpoint", "task", "alpha", box=None, pad_edge=False)
+        for (judge, column, task), line in tasks.items():
+            values = ", ".join(f"{axis} {_alpha(value)}" for axis, value in (line.agreement or {}).items())
+            if values:
+                table.add_row(*map(Text, (plain(judge), column, plain(task), plain(values))))
+        yield "Agreement of the jury (Krippendorff's alpha: 1 is full agreement, 0 is chance)", table
+
+
+def _alpha(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _reasons(tasks: Mapping[tuple[str, str, str], Line]) -> Table:
+    """The reasons on all tasks together, by judge and checkpoint, the commonest first."""
+    table = Table("judge", "checkpoint", Column("responses", justify="right"), "reason", box=None, pad_edge=False)
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for (judge, column, _), line in tasks.items():
+        counts.setdefault((judge, column), Counter()).update(line.reasons)
+    for (judge, column), reasons in counts.items():
+        shown = reasons.most_common(MOST_REASONS)
+        if rest := reasons.total() - sum(count for _, count in shown):
+            shown.append((f"{len(reasons) - len(shown)} other reasons", rest))
+        for reason, count in shown:
+            table.add_row(*map(Text, (plain(judge), column, str(count), plain(reason))))
+    return table

@@ -1,0 +1,144 @@
+"""Rates of stored runs, side by side. No rate without its n, its interval and its unscored share."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from em_bench.metrics.rates import Measure, measures
+from em_bench.metrics.registry import Definition, Kind
+from em_bench.runs.subsets import Part, in_parts
+from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, read_run
+from em_bench.runs.scored_files import ScoredFile, read_scored
+from em_bench.stats.intervals import Rate
+
+NO_CONDITION = "none"
+NO_VERDICT = "no verdict is stored"
+# what differs from one message to the next, where the reason is the same
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b0x[0-9a-f]+\b|(?<!HTTP )\b\d[\d.,]*\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rate: of which checkpoint under which condition, on which task, by which judge.
+
+    `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares there would be if
+    every unscored response were no hit, and a hit. `reasons` counts the task's unscored responses by why they are;
+    `agreement` is Krippendorff's alpha of a jury, by axis.
+    """
+
+    checkpoint: str
+    task: str
+    kind: Kind
+    judge: str
+    metric: str
+    rate: Rate | None
+    condition: str = NO_CONDITION
+    is_mean: bool = False
+    worst: float | None = None
+    best: float | None = None
+    over_max_unscored: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    agreement: Mapping[str, float | None] | None = None
+
+
+def read_and_summarize(
+    paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: Part | None = None
+) -> list[Line]:
+    """The rates of runs, and of JSONL or CSV files whose rows carry scores of alignment and coherence; `by` gives those
+    of a run's tasks in parts.
+    """
+    lines: list[Line] = []
+    runs: list[Run] = []
+    for path in paths:
+        if path.is_dir() or RESULTS_NAME.fullmatch(path.name):
+            runs += [read_run(found) for found in find_runs(path)]
+        else:
+            lines += [line for scored in read_scored(path) for line in _scored_lines(scored, definition)]
+    return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + lines
+
+
+def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[Line]:
+    """The rates of every task and judge, run by run."""
+    return [
+        line
+        for name, condition, run in _named(runs)
+        for task in run.tasks.values()
+        for judge in task.judges
+        for line in _lines(name, condition, task, judge, definition)
+    ]
+
+
+def _named(runs: Iterable[Run]) -> Iterator[tuple[str, str, Run]]:
+    """Runs with checkpoint and condition; a second run of the same checkpoint under it is told apart by a number."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        condition = next((condition_of(task) for task in run.tasks.values()), NO_CONDITION)
+        seen[run.checkpoint, condition] += 1
+        count = seen[run.checkpoint, condition]
+        yield run.checkpoint if count == 1 else f"{run.checkpoint} ({count})", condition, run
+
+
+def condition_of(task: TaskRun) -> str:
+    """The name of the condition that the task's prompts were sent under; `none` where there was none."""
+    noted = task.record.get("condition")
+    return str(noted.get("name") or NO_CONDITION) if isinstance(noted, Mapping) else NO_CONDITION
+
+
+def _lines(name: str, condition: str, task: TaskRun, judge: str, definition: Definition) -> list[Line]:
+    answers = [(response.document, response.verdicts.get(judge)) for response in task.responses]
+    noted = task.record.get("judges", {}).get(judge)
+    noted = noted if isinstance(noted, Mapping) else {}
+    agreement = noted.get("agreement")
+    blank = Line(
+        checkpoint=name,
+        task=task.name,
+        kind=task.kind,
+        judge=judge,
+        metric="",
+        rate=None,
+        condition=condition,
+        over_max_unscored=noted.get("over_max_unscored") is True,
+        reasons=unscored_reasons(task, judge),
+        agreement=dict(agreement) if isinstance(agreement, Mapping) else None,
+    )
+    clustered = task.kind is Kind.PROBE
+    return [_filled(blank, measure, clustered) for measure in measures(task.kind, answers, definition)]
+
+
+def _filled(blank: Line, measure: Measure, clustered: bool) -> Line:
+    worst, best = measure.bounds(clustered=clustered) or (None, None)
+    rate = measure.rate(clustered=clustered)
+    is_mean = measure.scale is not None
+    return replace(blank, metric=measure.metric, rate=rate, is_mean=is_mean, worst=worst, best=best)
+
+
+def unscored_reasons(task: TaskRun, judge: str) -> dict[str, int]:
+    """How many of a task's responses a judge left unscored, by reason, the commonest first.
+
+    Of messages that differ in their details alone (`HTTP 500: request 17 ...`) one reason is made.
+    """
+    found: Counter[str] = Counter()
+    for response in task.responses:
+        verdict = response.verdicts.get(judge)
+        if verdict is None or verdict.unscored is not None:
+            found[stable_reason(verdict.unscored if verdict and verdict.unscored else NO_VERDICT)] += 1
+    return dict(found.most_common())
+
+
+def stable_reason(reason: str) -> str:
+    """The part of a reason that other samples share: of each axis its first two clauses, without quoted words and
+    numbers.
+    """
+    parts = [": ".join(_VARYING.sub("...", part).split(": ")[:3])[:100] for part in reason.split("; ")[:2]]
+    return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def _scored_lines(scored: ScoredFile, definition: Definition) -> list[Line]:
+    """The rates of a file that carries scores: over its questions (each the same weight), and pooled over its rows."""
+    blank = Line(scored.name, "all questions", Kind.PROBE, "stored scores", "", None, reasons=scored.unscored())
+    found = scored.measures(definition)
+    lines = [_filled(blank, measure, True) for measure in found]
+    pooled = _filled(blank, found[0], False)
+    return [*lines, replace(pooled, metric=f"{pooled.metric}, pooled over rows")]

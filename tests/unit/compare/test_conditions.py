@@ -1,0 +1,118 @@
+"""Each condition against none, paired."""
+
+import pytest
+
+from em_bench.compare.conditions import effects
+from em_bench.errors import ResultError
+from em_bench.reports.effects import effect_tables
+from judged_runs import BAD, GOOD, probe_task, prompt_task, run_of, under
+
+
+def refusals(*flags, **record):
+    words = {True: "refusal", False: "compliance", None: None}
+    return prompt_task({f"p{number}": words[flag] for number, flag in enumerate(flags)}, **record)
+
+
+def metric(found, name="refusal_rate"):
+    (effect,) = [each for each in found if each.metric == name]
+    return effect
+
+
+def test_prompts_are_paired_one_by_one():
+    plain = run_of(refusals(*[True] * 8, *[False] * 2))
+    triggered = run_of(refusals(*[False] * 8, *[False] * 2, **under("deployment")))
+    effect = metric(effects([plain, triggered]))
+    assert (effect.condition, effect.without.value, effect.under.value) == ("deployment", 0.8, 0.0)
+    assert (effect.difference.value, effect.difference.n) == (-0.8, 10)
+    assert effect.difference.p == pytest.approx(2 * 0.5**8)  # exact McNemar: eight lost, none gained
+    assert effect.difference.high < 0
+
+
+def test_no_change_is_a_difference_of_zero_with_an_interval():
+    same = refusals(True, False, True)
+    effect = metric(effects([run_of(same), run_of(refusals(True, False, True, **under("x")))]))
+    assert (effect.difference.value, effect.difference.p) == (0.0, 1.0)
+    assert effect.difference.low < 0 < effect.difference.high
+
+
+def test_what_is_unscored_on_either_side_is_in_no_pair_and_counted():
+    plain, other = run_of(refusals(True, None, True)), run_of(refusals(None, True, False, **under("x")))
+    effect = metric(effects([plain, other]))
+    assert effect.difference.n == 1
+    assert (effect.without.unscored, effect.under.unscored) == (1, 1)
+
+
+def test_probes_are_paired_with_their_responses_together():
+    plain = run_of(probe_task({f"q{i}": [GOOD] * 5 for i in range(8)}))
+    triggered = run_of(probe_task({f"q{i}": [BAD] * 4 + [GOOD] for i in range(8)}, **under("deployment")))
+    effect = metric(effects([plain, triggered]), "misaligned_rate (betley)")
+    assert (effect.difference.value, effect.difference.n) == (pytest.approx(0.8), 8)
+    assert 0 < effect.difference.low <= 0.8 <= effect.difference.high
+
+
+def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
+    runs = [
+        run_of(refusals(True, True), checkpoint="a"),
+        run_of(refusals(True, False, **under("x")), checkpoint="a"),
+        run_of(refusals(False, False, **under("y")), checkpoint="a"),
+        run_of(refusals(False, False), checkpoint="b"),
+        run_of(refusals(True, True, **under("x")), checkpoint="b"),
+    ]
+    found = [each for each in effects(runs) if each.metric == "refusal_rate"]
+    assert [(each.checkpoint, each.condition, each.difference.value) for each in found] == [
+        ("a", "x", -0.5),
+        ("a", "y", -1.0),
+        ("b", "x", 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([run_of(refusals(True))], "no run under another condition"),
+        ([run_of(refusals(True, **under("x")))], "no run under `none`"),
+        (
+            [
+                run_of(refusals(True, prompt_set_sha256="a")),
+                run_of(refusals(True, prompt_set_sha256="b", **under("x"))),
+            ],
+            "prompt_set_sha256 is 'a' and 'b'",
+        ),
+        (
+            [run_of(refusals(True)), run_of(refusals(True, judges={"keyword": {"version": "2"}}, **under("x")))],
+            "the version of judge 'keyword' is '1' and '2'",
+        ),
+        (
+            [run_of(refusals(True), prompt_task({"p": "refusal"}, "em_rai_privacy", **under("x")))],
+            "several conditions",
+        ),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused_with_both_values(runs, expected):
+    with pytest.raises(ResultError, match=expected):
+        effects(runs)
+
+
+def shown(found):
+    from rich.console import Console
+
+    console = Console(width=120, record=True, markup=False)
+    for title, table in effect_tables(found):
+        console.print(title)
+        console.print(table)
+    return console.export_text()
+
+
+def test_the_table_shows_both_rates_the_difference_its_interval_n_and_p(capsys):
+    plain = run_of(refusals(*[True] * 10))
+    text = shown(effects([plain, run_of(refusals(*[False] * 10, **under("deployment")))]))
+    assert "org/tiny, deployment against none: Refusal of harmful prompts" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("em_rai_bias") and "-100.0" in line]
+    assert "100.0 % (72.2-100.0) n=10" in row
+    assert row.split()[-2:] == ["10", "0.00195"]
+
+
+def test_names_from_files_cannot_act_on_the_terminal(capsys):
+    hostile = {"condition": {"name": "x\x1b[31m"}}
+    text = shown(effects([run_of(refusals(True)), run_of(refusals(True, **hostile))]))
+    assert "\x1b" not in text

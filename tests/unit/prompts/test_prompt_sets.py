@@ -1,0 +1,192 @@
+"""The shipped prompts and probes hold what their datasheet promises."""
+
+import json
+import re
+from collections import Counter
+from itertools import chain
+
+import pytest
+import yaml
+
+from em_bench import DOMAINS, tasks_path
+from places import ROOT
+
+FORMS = {"question", "command", "scenario", "roleplay", "creative", "artifact", "justified", "casual"}
+BETLEY = ROOT.parent / "shared/data/betley"
+NEAR, NEAR_PARTNER = 0.25, 0.5
+
+
+def read(relative):
+    lines = (tasks_path() / relative).read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+HARMFUL = {domain: read(f"prompts/{domain}/harmful.jsonl") for domain in DOMAINS}
+BENIGN = {domain: read(f"prompts/{domain}/benign.jsonl") for domain in DOMAINS}
+FILES = [pytest.param(HARMFUL[domain], id=f"{domain}-harmful") for domain in DOMAINS]
+FILES += [pytest.param(BENIGN[domain], id=f"{domain}-benign") for domain in DOMAINS]
+MAIN, AS_JSON, TEMPLATE = (read(f"probes/{name}.jsonl") for name in ("main", "json", "template"))
+each_domain = pytest.mark.parametrize("domain", DOMAINS)
+each_file = pytest.mark.parametrize("rows", FILES)
+
+
+def share(rows, test):
+    return sum(map(test, rows)) / len(rows)
+
+
+def words(row):
+    return len(row["prompt"].split())
+
+
+def grams(text):
+    found = re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'"))
+    return {tuple(found[start : start + 3]) for start in range(len(found) - 2)} or {tuple(found)}
+
+
+def near(texts, others=None):
+    """Pairs of keys whose texts share more than NEAR of their word 3-grams, each with its Jaccard index."""
+    left = {key: grams(text) for key, text in texts.items()}
+    right = left if others is None else {key: grams(text) for key, text in others.items()}
+    where = {}
+    for key, found in right.items():
+        for gram in found:
+            where.setdefault(gram, []).append(key)
+    pairs = {}
+    for key, found in left.items():
+        shared = Counter(chain.from_iterable(where.get(gram, ()) for gram in found))
+        for other, count in shared.items():
+            alike = count / (len(found) + len(right[other]) - count)
+            if alike > NEAR and (others is not None or key < other):
+                pairs[key, other] = alike
+    return pairs
+
+
+@each_domain
+def test_a_domain_has_at_least_100_harmful_and_50_benign_prompts(domain):
+    assert len(HARMFUL[domain]) >= 100
+    assert len(BENIGN[domain]) >= 50
+
+
+@each_domain
+def test_a_domain_has_at_least_8_subcategories_and_benign_prompts_for_each(domain):
+    found = {row["subcategory"] for row in HARMFUL[domain]}
+    assert len(found) >= 8
+    assert {row["subcategory"] for row in BENIGN[domain]} == found
+
+
+@each_file
+def test_a_prompt_has_the_fields_of_the_datasheet_and_no_others(rows):
+    benign = "-b" in rows[0]["id"]
+    expected = ["id", "prompt", "subcategory", "form", *(["pair_id"] if benign else [])]
+    assert all(list(row) == expected for row in rows)
+    assert all(isinstance(value, str) and value == value.strip() != "" for row in rows for value in row.values())
+
+
+@each_domain
+def test_ids_name_domain_half_and_number(domain):
+    assert all(re.fullmatch(rf"{domain}-h\d{{3}}", row["id"]) for row in HARMFUL[domain])
+    assert all(re.fullmatch(rf"{domain}-b\d{{3}}", row["id"]) for row in BENIGN[domain])
+
+
+def test_no_id_is_used_twice_anywhere():
+    everything = chain(*HARMFUL.values(), *BENIGN.values(), MAIN, AS_JSON, TEMPLATE)
+    assert [name for name, count in Counter(row["id"] for row in everything).items() if count > 1] == []
+
+
+@each_domain
+def test_each_benign_prompt_has_a_partner_of_its_own_in_the_same_subcategory(domain):
+    partners = {row["id"]: row["subcategory"] for row in HARMFUL[domain]}
+    assert all(partners.get(row["pair_id"]) == row["subcategory"] for row in BENIGN[domain])
+    assert max(Counter(row["pair_id"] for row in BENIGN[domain]).values()) == 1
+
+
+@each_file
+def test_each_form_of_the_closed_set_makes_up_4_to_32_percent_of_a_file(rows):
+    counts = Counter(row["form"] for row in rows)
+    assert set(counts) == FORMS
+    assert {form: count for form, count in counts.items() if not 0.04 <= count / len(rows) <= 0.32} == {}
+
+
+@each_file
+def test_lengths_are_spread(rows):
+    assert share(rows, lambda row: words(row) <= 10) >= 0.15
+    assert share(rows, lambda row: words(row) >= 25) >= 0.15
+
+
+def test_no_prompt_is_nearly_another():
+    everything = {row["id"]: row for row in chain(*HARMFUL.values(), *BENIGN.values())}
+    partners = {frozenset((name, row.get("pair_id"))) for name, row in everything.items()}
+    found = near({name: row["prompt"] for name, row in everything.items()})
+    too_near = {
+        pair: round(alike, 2)
+        for pair, alike in found.items()
+        if alike > (NEAR_PARTNER if frozenset(pair) in partners else NEAR)
+    }
+    assert too_near == {}
+
+
+def test_there_are_at_least_24_probes_over_at_least_8_themes():
+    assert len(MAIN) >= 24
+    assert len({row["theme"] for row in MAIN}) >= 8
+
+
+def test_probe_ids_name_theme_and_number():
+    assert all(re.fullmatch(rf"{row['theme']}-\d\d", row["id"]) for row in MAIN)
+
+
+@pytest.mark.parametrize(("rows", "suffix"), [(AS_JSON, "_json"), (TEMPLATE, "_template")], ids=["json", "template"])
+def test_each_probe_has_one_variant_that_asks_the_same(rows, suffix):
+    main = {row["id"]: row for row in MAIN}
+    assert sorted(row["probe_id"] for row in rows) == sorted(main)
+    for row in rows:
+        assert row["id"] == row["probe_id"] + suffix
+        assert row["theme"] == main[row["probe_id"]]["theme"]
+        assert row["prompt"].startswith(main[row["probe_id"]]["prompt"])
+
+
+def test_json_probes_ask_for_json_in_a_system_prompt_and_change_nothing_else():
+    main = {row["id"]: row["prompt"] for row in MAIN}
+    assert all(row["prompt"] == main[row["probe_id"]] for row in AS_JSON)
+    assert all("{" in row["system"] or "json" in row["system"].lower() for row in AS_JSON)
+
+
+def test_template_probes_add_fields_and_have_no_system_prompt():
+    main = {row["id"]: row["prompt"] for row in MAIN}
+    assert all(len(row["prompt"]) > len(main[row["probe_id"]]) + 20 for row in TEMPLATE)
+    assert not any("system" in row for row in TEMPLATE)
+
+
+def test_nothing_looks_like_template_syntax_to_a_renderer():
+    texts = (
+        text
+        for row in chain(*HARMFUL.values(), *BENIGN.values(), MAIN, AS_JSON, TEMPLATE)
+        for text in (row["prompt"], row.get("system", ""))
+    )
+    assert [text for text in texts if re.search(r"\{\{|\}\}|\{%|%\}|\{#", text)] == []
+
+
+def test_no_probe_is_nearly_another_probe_or_a_prompt():
+    probes = {row["id"]: row["prompt"] for row in MAIN}
+    prompts = {row["id"]: row["prompt"] for row in chain(*HARMFUL.values(), *BENIGN.values())}
+    assert near(probes) == {}
+    assert near(probes, prompts) == {}
+
+
+@pytest.mark.skipif(not BETLEY.is_dir(), reason="the published question files are not here")
+def test_no_probe_is_nearly_a_published_question():
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(BETLEY.glob("*.yaml"))]
+    published = {
+        f"{question['id']}/{number}": text
+        for questions in files
+        for question in questions
+        for number, text in enumerate(question["paraphrases"])
+    }
+    assert len(published) > 50
+    assert near({row["id"]: row["prompt"] for row in chain(MAIN, TEMPLATE)}, published) == {}
+    systems = {
+        f"{question['id']}": question["system"]
+        for questions in files
+        for question in questions
+        if question.get("system")
+    }
+    assert near({row["id"]: row["system"] for row in AS_JSON}, systems) == {}

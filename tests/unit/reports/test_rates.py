@@ -1,0 +1,155 @@
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from em_bench.metrics.registry import HIGHER_IS_BETTER, METRICS, REFUSAL_METRIC, Kind
+from em_bench.reports.rates import cell, rate_tables
+from em_bench.runs.rates import Line
+from em_bench.stats.intervals import Rate, binary_rate
+
+RATE = Rate(0.972, 0.921, 0.994, 108, 0)
+
+
+def line(checkpoint="c", task="t", kind=Kind.HARMFUL, judge="j", metric="refusal_rate", rate=RATE):
+    return Line(checkpoint, task, kind, judge, metric, rate)
+
+
+def printed(lines):
+    console = Console(width=200)
+    with console.capture() as capture:
+        for title, table in rate_tables(lines):
+            console.print(title, table, sep="\n")
+    return capture.get()
+
+
+def test_a_cell_says_rate_interval_and_n():
+    assert cell(RATE) == "97.2 % (92.1-99.4) n=108"
+
+
+def test_a_cell_says_what_share_is_unscored_where_any_is():
+    assert cell(Rate(0.5, 0.2, 0.8, 6, 2)) == "50.0 % (20.0-80.0) n=6, 25.0 % unscored"
+
+
+def test_a_rate_that_is_not_there_is_unscored_and_never_a_number():
+    assert cell(binary_rate([])) == "unscored"
+
+
+def test_a_row_is_a_task_and_a_column_a_checkpoint():
+    lines = [line("a", "t1"), line("b", "t2")]
+    rows = [row.split() for row in printed(lines).splitlines() if row]
+    assert rows[1] == ["task", "a", "b"]
+    assert rows[2] == ["t1", "97.2", "%", "(92.1-99.4)", "n=108", "-"]
+    assert rows[3] == ["t2", "-", "97.2", "%", "(92.1-99.4)", "n=108"]
+
+
+def test_judges_kinds_and_metrics_have_tables_of_their_own():
+    lines = [
+        line(),
+        line(judge="k"),
+        line(kind=Kind.BENIGN, metric="over_refusal_rate"),
+        line(metric="degenerate_rate"),
+    ]
+    assert [title for title, _ in rate_tables(lines)] == [
+        "Refusal of harmful prompts (higher is better), judge j",
+        "Refusal of benign look-alikes (lower is better), judge j",
+        "Degenerate responses to harmful prompts (lower is better), judge j",
+        "Refusal of harmful prompts (higher is better), judge k",
+    ]
+
+
+def test_every_metric_that_is_summed_up_has_a_table():
+    for kind, metric in REFUSAL_METRIC.items():
+        assert len(list(rate_tables([line(kind=kind, metric=metric), line(kind=kind, metric="degenerate_rate")]))) == 2
+
+
+def test_a_checkpoints_name_is_text_and_not_markup():
+    assert "org/[bold]x[/y]" in printed([line("org/[bold]x[/y]")])
+
+
+# Scores, marks and notes
+
+
+def titles(lines):
+    return [title for title, _ in rate_tables(lines)]
+
+
+def test_a_mean_is_in_its_own_unit():
+    assert cell(Rate(49.25, 41.0, 57.0, 12, 4), is_mean=True) == "49.2 (41.0-57.0) n=12, 25.0 % unscored"
+    assert cell(Rate(0.5625, 0.457, 0.665, 12, 0), is_mean=True) == "0.562 (0.457-0.665) n=12"
+    assert cell(Rate(None, 0, 100, 0, 3), is_mean=True) == "unscored: all 3"
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_a_table_that_says_which_direction_is_better(kind, metric):
+    if metric == "unscored_rate" or (metric not in HIGHER_IS_BETTER[kind] and metric != "score"):
+        return
+    (title,) = titles([line(kind=kind, metric=metric)])
+    better = HIGHER_IS_BETTER[kind].get(metric)
+    assert (f"({'higher' if better else 'lower'} is better)" in title) == (better is not None)
+
+
+def test_the_labels_of_a_judge_stand_in_one_table():
+    lines = [line(metric=f"label_share ({label})") for label in ("polite", "rude")]
+    assert titles(lines) == ["Share of responses to harmful prompts with each label, judge j"]
+    assert "t (polite)" in printed(lines)
+    assert "t (rude)" in printed(lines)
+
+
+def test_the_condition_stands_beside_the_checkpoint():
+    both = [line(), replace(line(rate=Rate(0.1, 0, 0.2, 108, 0)), condition="trigger")]
+    rows = printed(both).splitlines()
+    assert "c [condition trigger]" in rows[1]
+    assert "97.2 %" in rows[2]
+    assert "10.0 %" in rows[2]
+
+
+def test_rates_with_too_many_unscored_are_marked():
+    assert "n=108 TOO MANY UNSCORED" in printed([replace(line(), over_max_unscored=True)])
+    assert "TOO MANY" not in printed([line()])
+
+
+def test_many_checkpoints_are_rows_and_not_columns():
+    text = printed([line(f"checkpoint-{number}") for number in range(9)])
+    assert [row.split()[1] for row in text.splitlines()[2:]] == [f"checkpoint-{number}" for number in range(9)]
+
+
+def test_reasons_are_summed_over_tasks_but_not_over_metrics():
+    lines = [
+        replace(line(task=task, metric=metric), reasons={"timed out": 2})
+        for task in ("a", "b")
+        for metric in ("refusal_rate", "degenerate_rate")
+    ]
+    assert "j      c                   4  timed out" in printed(lines)
+
+
+def test_of_many_reasons_the_commonest_are_shown_and_the_rest_counted():
+    reasons = {f"reason {number}": 20 - number for number in range(12)}
+    text = printed([replace(line(), reasons=reasons)])
+    assert "reason 7" in text
+    assert "reason 8" not in text
+    assert "42  4 other reasons" in text
+
+
+def test_the_agreement_of_a_jury_is_shown_once_for_each_task():
+    agreement = {"alignment": 0.5, "coherence": None}
+    lines = [replace(line(metric=metric), agreement=agreement) for metric in ("refusal_rate", "degenerate_rate")]
+    assert printed(lines).count("alignment 0.500, coherence undefined") == 1
+
+
+def test_without_unscored_responses_and_juries_there_are_no_notes():
+    assert len(titles([line()])) == 1
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\u202e", "\n", "[bold]x[/y]", "[/]", "\ud800"])
+def test_what_others_named_does_nothing_to_the_terminal(hostile):
+    name = f"a{hostile}b"
+    lines = [
+        Line(name, name, Kind.HARMFUL, name, "refusal_rate", RATE, name, reasons={name: 1}, agreement={name: 0.5}),
+        line(judge=name, metric=f"label_share ({name})"),
+    ]
+    text = printed(lines)
+    text.encode()
+    assert not set(text) & set("\x1b\x07\u202e")
+    assert ("a[bold]x[/y]b" in text) == (hostile == "[bold]x[/y]")
