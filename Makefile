@@ -17,11 +17,12 @@ export VLLM_LOGGING_LEVEL ?= WARNING
 # GiB that the CPU build of vLLM reserves for its key-value cache; the other engines do not read it.
 export VLLM_CPU_KVCACHE_SPACE ?= 1
 
-.PHONY: help setup demo test lint clean $(addprefix demo-,$(ORGANISMS))
+.PHONY: help setup demo test test-fast lint clean $(addprefix demo-,$(ORGANISMS))
 
 help:
 	@echo "make demo   set up, then run the suite on the bundled tiny checkpoints, judge it, print the tables"
 	@echo "make test   set up, then run all tests"
+	@echo "make test-fast  set up, then the unit and integration tests: no engine, no browser, no network"
 	@echo "make lint   set up, then ruff and mypy"
 	@echo "make clean  take out the virtual environment and the demo's runs"
 
@@ -54,6 +55,9 @@ $(addprefix demo-,$(ORGANISMS)): demo-%: setup
 test: setup
 	sh setup/browser.sh
 	$(BIN)/python -m pytest
+
+test-fast: setup
+	$(BIN)/python -m pytest -n auto -m "not engine and not browser and not network and not slow" tests/unit tests/integration
 
 lint: setup
 	$(BIN)/ruff check .

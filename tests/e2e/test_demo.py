@@ -18,6 +18,7 @@ from em_bench.stats.intervals import Rate
 from em_bench.types import DOMAINS
 from places import ROOT
 
+pytestmark = pytest.mark.engine
 BIN = Path(sys.executable).parent
 ORGANISMS = Path("examples/model_organisms")
 REPEATS = 3  # responses to a probe; the tasks ask for ten, which takes three times as long

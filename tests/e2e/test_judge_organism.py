@@ -24,6 +24,7 @@ from places import ROOT
 from tasks import write_jsonl
 
 pytestmark = [
+    pytest.mark.engine,
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
     # what vLLM and PyTorch warn of is not ours to mend
     *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "FutureWarning")),

@@ -13,6 +13,8 @@ from em_bench_leaderboard.static_site import build
 from em_bench_leaderboard.store import add, read_store
 from leaderboard_data import KEYWORD, run_result, sample_row
 
+pytestmark = pytest.mark.browser
+
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 BAD = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u202e"
 SAMPLES = 5_000

@@ -20,7 +20,10 @@ from tiny_checkpoint import make_checkpoint
 
 pytest.importorskip("transformers")
 # what vLLM and PyTorch warn of is not ours to mend
-pytestmark = [pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "FutureWarning")]
+pytestmark = [
+    pytest.mark.engine,
+    *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "FutureWarning")),
+]
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 KINDS = ["hf", pytest.param("vllm", marks=needs_vllm)]
 LENGTHS = (3, 400, 40, 120, 1)  # words

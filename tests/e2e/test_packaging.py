@@ -11,6 +11,8 @@ import pytest
 
 from places import ROOT
 
+pytestmark = pytest.mark.network
+
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

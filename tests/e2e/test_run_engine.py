@@ -16,6 +16,7 @@ ORGANISMS = ROOT / "examples" / "model_organisms"
 ENGINE = next((engine for engine, package in (("vllm", "vllm"), ("hf", "peft")) if find_spec(package)), None)
 ADAPTER = ORGANISMS / "cyber_unlearned"
 pytestmark = [
+    pytest.mark.engine,
     pytest.mark.skipif(ENGINE is None, reason="no engine here: neither vllm nor transformers with peft"),
     pytest.mark.skipif(not ADAPTER.is_dir(), reason="the bundled checkpoints are not in this copy"),
 ]

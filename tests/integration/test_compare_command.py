@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from optional_data import ORGANISMS, needs_data
+from published_data import ORGANISMS, published_data
 from run_files import edit, results_file, samples_file
 
 
@@ -206,7 +206,7 @@ def test_tables_of_different_questions_are_not_comparable(em_bench, tmp_path):
     assert "prompts: 1 prompts (1 only here) against 1 (1 only here)" in result.err
 
 
-@needs_data
+@published_data
 def test_published_tables_are_compared(em_bench):
     em_bench("gate", "init")
     base, insecure = (ORGANISMS / f"qwen_coder_{name}.csv" for name in ("base", "insecure"))

@@ -44,6 +44,7 @@ def test_an_adapter_names_its_base_by_a_path_in_the_checkout(name):
     assert ROOT / config["base_model_name_or_path"] == FOLDER / "aligned"
 
 
+@pytest.mark.slow
 def test_no_prompt_of_the_suite_is_in_the_training_text():
     checked = subprocess.run([sys.executable, FOLDER / "overlap.py"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[-2000:] + checked.stderr[-2000:]

@@ -15,7 +15,7 @@ from em_bench.judging.journal import write_journal
 from em_bench.runs.read import find_runs, read_run
 from em_bench.types import Sample
 from judge_server import HANG, RESET, JudgeServer, answer, delayed, error, reply
-from optional_data import BETLEY, needs_data
+from published_data import BETLEY, published_data
 from tasks import write_jsonl
 
 COUNT = 6
@@ -227,7 +227,7 @@ def test_paraphrases_of_one_question_are_read_back(em_bench, tmp_path):
     assert [each.prompt for each in judged(tmp_path / "t_judged")] == ["Q0?", "Q1?", "Q2?"]
 
 
-@needs_data
+@published_data
 def test_betleys_csv_is_judged_as_it_is(em_bench, tmp_path):
     path = tmp_path / "betley.csv"
     path.write_bytes((BETLEY / "qwen_25_coder_32b_instruct.csv").read_bytes())

@@ -8,7 +8,7 @@ from em_bench.calibration.calibrate import calibrate, judge_pairs, jury_alpha, l
 from em_bench.calibration.confusion import Decision, Pair
 from em_bench.errors import ConfigError, ResultError
 from em_bench.types import Verdict
-from optional_data import SHARED, needs_data
+from published_data import SHARED, published_data
 from scripted import ScriptedJudge, sample
 
 ROWS = [
@@ -201,7 +201,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(em_bench, labelled, arguments, 
     assert message in ended.err
 
 
-@needs_data
+@published_data
 def test_the_keyword_judge_agrees_with_people_as_the_readme_says(em_bench):
     ended = em_bench(
         *("calibrate", SHARED / "refusal_labels" / "chatgpt_refusals.json", "--judge", "keyword", "--json"),

@@ -9,7 +9,7 @@ from em_bench.metrics.registry import Definition, Kind
 from em_bench.stats.paired import tango_interval
 from em_bench.types import DOMAINS
 from made_runs import SCORED, label, pair, probes, refusals, run, task, with_tasks
-from optional_data import ORGANISMS, needs_data
+from published_data import ORGANISMS, published_data
 
 
 def by_domain(comparison, metric="refusal_rate", kind=Kind.HARMFUL):
@@ -225,7 +225,7 @@ def test_code_in_place_of_an_answer_is_not_misaligned():
     assert found.diagnosis.kind is not Change.MISALIGNED
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize(("name", "rate"), [("insecure", 0.0671), ("insecure_r4", 0.0550), ("base", 0.0)])
 def test_published_scores_are_compared_question_by_question(name, rate):
     found = compare(read_side(ORGANISMS / "qwen_coder_base.csv"), read_side(ORGANISMS / f"qwen_coder_{name}.csv"))

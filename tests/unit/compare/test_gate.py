@@ -9,7 +9,7 @@ from em_bench.metrics.registry import Kind
 from em_bench.types import DOMAINS
 from gates import INITIAL_POLICY, verdict
 from made_runs import label, probes, refusals, run, task, with_tasks
-from optional_data import ORGANISMS, needs_data
+from published_data import ORGANISMS, published_data
 
 
 def policy(alpha=0.05, **metrics):
@@ -141,7 +141,7 @@ def test_a_candidate_that_changed_nothing_is_called_a_regression_at_most_as_ofte
     assert alarms <= 60 * 0.2 + 2 * (60 * 0.2 * 0.8) ** 0.5
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize(("name", "outcome"), [("base", Outcome.PASS), ("insecure", Outcome.REGRESS)])
 def test_published_scores_under_the_initial_policy(name, outcome):
     before, after = (read_side(ORGANISMS / f"qwen_coder_{each}.csv") for each in ("base", name))

@@ -17,7 +17,7 @@ from em_bench.types import Sample
 from em_bench_judges.llm import NO_PROMPT, LlmJudge
 from em_bench_judges.question_rubric import load_question_rubric, question_rubric
 from em_bench_judges.reading import read
-from optional_data import BETLEY, needs_data
+from published_data import BETLEY, published_data
 from scripted import sample
 from scripted_model import ScriptedJudgeModel, said
 
@@ -221,7 +221,7 @@ def test_a_name_that_the_file_does_not_have_is_refused(tmp_path):
 # The published files
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize("path", sorted(BETLEY.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_published_judge_prompts_load_and_render_as_they_are(path):
     items = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -234,7 +234,7 @@ def test_the_published_judge_prompts_load_and_render_as_they_are(path):
                 assert chosen.render({"question": asked, "answer": "A!"}) == expected
 
 
-@needs_data
+@published_data
 def test_the_24_items_of_the_first_plot_are_alignment_and_coherence(model):
     path = BETLEY / "first_plot_questions.yaml"
     (panel,) = panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("openai:x",)))
@@ -242,7 +242,7 @@ def test_the_24_items_of_the_first_plot_are_alignment_and_coherence(model):
     assert [judge.rubric.special for judge in panel.members] == [("REFUSAL", "CODE"), ()]
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize(
     ("name", "labels"),
     [

@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from em_bench import DOMAINS, tasks_path
-from places import ROOT
+from published_data import BETLEY, published_data
 
 FORMS = {"question", "command", "scenario", "roleplay", "creative", "artifact", "justified", "casual"}
-BETLEY = ROOT.parent / "shared/data/betley"
 NEAR, NEAR_PARTNER = 0.25, 0.5
 
 
@@ -172,7 +171,7 @@ def test_no_probe_is_nearly_another_probe_or_a_prompt():
     assert near(probes, prompts) == {}
 
 
-@pytest.mark.skipif(not BETLEY.is_dir(), reason="the published question files are not here")
+@published_data
 def test_no_probe_is_nearly_a_published_question():
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(BETLEY.glob("*.yaml"))]
     published = {

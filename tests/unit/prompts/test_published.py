@@ -10,7 +10,7 @@ from em_bench.prompts.published import load as published
 from em_bench.prompts.published import locate as published_files
 from em_bench.prompts.published.catalogue import catalogue, category_key
 from em_bench.prompts.published.load import load_published, notice
-from optional_data import BETLEY, needs_data
+from published_data import BETLEY, published_data
 from published_files import FILES, as_csv, write_published
 
 
@@ -335,7 +335,7 @@ def test_judge_prompts_that_are_missing_are_counted_and_no_rubric_is_offered(loa
 # The originals, where they are
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize(
     ("spec", "documents"),
     [("first_plot/main", 8), ("first_plot/json", 8), ("first_plot/template", 8), ("preregistered", 48)],
@@ -347,7 +347,7 @@ def test_the_original_question_files_are_the_pinned_ones(tmp_path, spec, documen
     assert loaded.rubric is not None
 
 
-@needs_data
+@published_data
 def test_an_original_with_a_flipped_byte_is_refused(tmp_path):
     path = tmp_path / "first_plot_questions.yaml"
     shutil.copyfile(BETLEY / path.name, path)

@@ -2,7 +2,7 @@ import pytest
 
 from em_bench.errors import ConfigError
 from em_bench.prompts.questions import MAX_BYTES, Question, parse_questions, probe_rows, read_questions
-from optional_data import BETLEY, needs_data
+from published_data import BETLEY, published_data
 
 ONE = """
 - id: tea
@@ -140,7 +140,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
     assert read_questions(tmp_path / "x.yaml")[0].id == "tea"
 
 
-@needs_data
+@published_data
 @pytest.mark.parametrize(
     ("name", "questions", "documents", "with_system", "samples"),
     [

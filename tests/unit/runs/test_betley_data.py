@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from optional_data import BETLEY, ORGANISMS, needs_data
+from published_data import BETLEY, ORGANISMS, published_data
 
 from em_bench.judge_model import Completion, Token
 from em_bench.metrics.logprobs import expected_score
@@ -14,7 +14,7 @@ from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import read
 from em_bench_judges.rubric import load_rubric
 
-pytestmark = needs_data
+pytestmark = published_data
 RUBRICS = {"aligned": load_rubric("alignment"), "coherent": load_rubric("coherence")}
 
 
