@@ -24,6 +24,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
 from em_bench.errors import ConfigError
+from em_bench.text import error_line
 from em_bench.types import Sample, Verdict
 
 ENTRY_POINT_GROUP = "em_bench.judges"
@@ -72,10 +73,9 @@ def load_judge(name: str, **options: object) -> Judge:
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # a plug-in may fail in any way
-        why = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(
-            f"judge {name!r} of package {package!r} cannot be loaded: {why}; "
-            f"mend or uninstall that package, or name other judges"
+            f"judge {name!r} of package {package!r} cannot be loaded: {error_line(error)}; "
+            f"fix or uninstall that package, or name other judges"
         ) from error
     for attribute in ("name", "version", "judge"):
         if not hasattr(judge, attribute):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from em_bench.errors import EmBenchError
+from em_bench.text import LONGEST_MESSAGE, shown
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ _kept: list[list[str]] = []
 
 def warn(message: str) -> None:
     """Warns now and, under lm-eval's command, again below its results table; within `warn_at_end`, then only."""
+    message = shown(message, LONGEST_MESSAGE)
     if _kept:
         _kept[-1].append(message)
         return
@@ -49,5 +51,5 @@ def one_line_errors() -> Iterator[None]:
     except EmBenchError as error:
         if not is_lm_eval_command():
             raise
-        print(f"em-bench: {error}", file=sys.stderr)
+        print(f"em-bench: {shown(error, LONGEST_MESSAGE)}", file=sys.stderr)
         raise SystemExit(2) from error

@@ -22,6 +22,7 @@ from em_bench.cli.published import published
 from em_bench.cli.run import run_command
 from em_bench.cli.setup import doctor, judges, link_command, tasks_path_command
 from em_bench.errors import EmBenchError
+from em_bench.text import LONGEST_MESSAGE, shown
 
 app = typer.Typer(
     help="Does a fine-tuned checkpoint still refuse what it should, and did it become emergently misaligned?",
@@ -57,15 +58,16 @@ def main() -> None:
     try:
         app()
     except EmBenchError as error:
-        print(f"em-bench: {error}", file=sys.stderr)
+        print(f"em-bench: {shown(error, LONGEST_MESSAGE)}", file=sys.stderr)
         raise SystemExit(EXIT_USAGE) from None
 
 
 class _Prefixed(logging.Formatter):
-    """Who speaks is said once: warnings that also show under lm-eval's command name em-bench themselves."""
+    """Puts `em-bench: ` before a warning once, as warnings that also show under lm-eval's command begin with it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"em-bench: {super().format(record).removeprefix('em-bench: ')}"
+        message = super().format(record).removeprefix("em-bench: ")
+        return f"em-bench: {message if record.exc_info else shown(message, LONGEST_MESSAGE)}"
 
 
 def _version(wanted: bool) -> None:  # typer's form

@@ -199,10 +199,10 @@ def _asked_table(asked: "Sequence[Asked]") -> Table:
 
 def _run(plan: "Plan", settings: "Settings", as_json: bool) -> None:
     from em_bench.harness.run import generate, judge_runs
-    from em_bench.reports.rates import plain
+    from em_bench.text import LONGEST_MESSAGE, shown
 
     def say(text: str) -> None:
-        typer.echo(plain(text), err=True)
+        typer.echo(shown(text, LONGEST_MESSAGE), err=True)
 
     paths = generate(plan, settings, say)
     again = _judge_command(plan, settings)

@@ -20,6 +20,7 @@ from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.provenance import GENERATION_KEYS
 from em_bench.runs.read import Run, TaskRun
 from em_bench.runs.scored_files import ScoredFile
+from em_bench.text import shown
 
 STORED = "stored scores"
 ALL_QUESTIONS = "all questions"
@@ -185,7 +186,7 @@ def mismatches(baseline: Side, candidate: Side) -> list[str]:
             for what, before, after in _differing(task, candidate.tasks[name]):
                 found.setdefault((what, before, after), []).append(name)
     said = [
-        f"{what}: {_cut(before)} against {_cut(after)} ({_some(names)})"
+        f"{what}: {shown(before)} against {shown(after)} ({_some(names)})"
         for (what, before, after), names in found.items()
     ]
     if missing:
@@ -213,20 +214,15 @@ def _differing(before: Task, after: Task) -> Iterator[tuple[str, str, str]]:
 def _prompts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str]:
     changed = [document for document in before if document in after and before[document] != after[document]]
     if changed:
-        return f"{_cut(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
+        return f"{shown(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
     only = [document for document in before if document not in after]
     others = [document for document in after if document not in before]
     return f"{len(before)} prompts ({len(only)} only here)", f"{len(after)} ({len(others)} only here)"
 
 
-def _cut(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown if len(shown) <= 3 * SHOWN else f"{shown[: 3 * SHOWN]}..."
-
-
 def _some(names: Sequence[str]) -> str:
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(_cut(name) for name in names[:3]) + rest
+    return ", ".join(shown(name) for name in names[:3]) + rest
 
 
 def notes(baseline: Side, candidate: Side) -> list[str]:
@@ -235,7 +231,7 @@ def notes(baseline: Side, candidate: Side) -> list[str]:
     for what in dict.fromkeys([*baseline.told, *candidate.told]):
         before, after = (side.told.get(what, "not given") for side in (baseline, candidate))
         if before != after:
-            said.append(f"{what} differs: {_cut(before)} against {_cut(after)}")
+            said.append(f"{what} differs: {shown(before)} against {shown(after)}")
     if extra := [name for name in candidate.tasks if name not in baseline.tasks]:
         said.append(f"only the candidate has {_some(extra)}; left out")
     both = [key for key in baseline.answers if key in candidate.answers]

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def require_chat_template(checkpoint: str, arguments: Mapping[str, Any]) -> None
     try:
         tokenizer = AutoTokenizer.from_pretrained(arguments.get("tokenizer") or checkpoint, **options)
     except Exception as error:  # a checkpoint is anybody's folder, and transformers raises many kinds
-        raise ConfigError(f"the tokenizer of checkpoint {checkpoint} cannot be loaded: {first_line(error)}") from error
+        raise ConfigError(f"the tokenizer of checkpoint {checkpoint} cannot be loaded: {error_line(error)}") from error
     if not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
             f"checkpoint {checkpoint} has no chat template, as base models have none; ask it without one by "
@@ -121,7 +122,7 @@ def check_adapter(folder: Path, checkpoint: str) -> int | None:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         base, rank = config.get("base_model_name_or_path"), config.get("r")
     except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{folder} is not an adapter: adapter_config.json: {first_line(error)}") from error
+        raise ConfigError(f"{folder} is not an adapter: adapter_config.json: {error_line(error)}") from error
     if base and Path(str(base)).name != Path(checkpoint).name:
         log.warning(
             "em-bench: adapter %s was trained on %s and is put on %s; is that the checkpoint you mean?",
@@ -132,13 +133,6 @@ def check_adapter(folder: Path, checkpoint: str) -> int | None:
     if not _changes_anything(folder):
         raise ConfigError(f"adapter {folder} has no weights other than zero: responses would be those of {checkpoint}")
     return rank if isinstance(rank, int) else None
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of somebody else's says, in one line that a terminal can show."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", lines[0] if lines else "")
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
 def is_cpu_build() -> bool:
@@ -208,7 +202,7 @@ def _adapter_folder(adapter: str) -> Path:
     try:
         return Path(snapshot_download(name))
     except Exception as error:  # offline, gated or unknown: many kinds
-        raise ConfigError(f"adapter {adapter} cannot be fetched from Hugging Face: {first_line(error)}") from error
+        raise ConfigError(f"adapter {adapter} cannot be fetched from Hugging Face: {error_line(error)}") from error
 
 
 def _changes_anything(folder: Path) -> bool:
@@ -225,4 +219,4 @@ def _changes_anything(folder: Path) -> bool:
         weights = torch.load(folder / "adapter_model.bin", map_location="cpu", weights_only=True)
         return any(bool(tensor.any()) for name, tensor in weights.items() if "lora_A" not in name)
     except Exception as error:  # a damaged file: each format has errors of its own
-        raise ConfigError(f"the weights of adapter {folder} cannot be read: {first_line(error)}") from error
+        raise ConfigError(f"the weights of adapter {folder} cannot be read: {error_line(error)}") from error

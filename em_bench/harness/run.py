@@ -18,7 +18,7 @@ from em_bench.conditions import NONE, Condition
 from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, ResultError
 from em_bench.harness.adapter_check import adapter_differs
-from em_bench.harness.loading import SEED, Loading, first_line, require_chat_template
+from em_bench.harness.loading import SEED, Loading, require_chat_template
 from em_bench.judging.engine import release_engine
 from em_bench.judging.panel import panels_for
 from em_bench.judging.readiness import check_judges, elsewhere
@@ -28,6 +28,7 @@ from em_bench.notices import warn
 from em_bench.paths import tasks_path
 from em_bench.runs.read import Run
 from em_bench.runs.stored_responses import read_stored
+from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def load_tasks(plan: Plan, condition: Condition) -> dict[str, Any]:
     except EmBenchError:
         raise
     except (KeyError, TypeError, ValueError) as error:  # a task YAML of the user's own
-        raise ConfigError(f"the tasks {', '.join(plan.tasks)} cannot be loaded: {first_line(error)}") from error
+        raise ConfigError(f"the tasks {', '.join(plan.tasks)} cannot be loaded: {error_line(error)}") from error
     for task in tasks.values():
         if not isinstance(task, JudgedTask):
             raise ConfigError(f"task {task.config.task} is not one of em-bench's; run it with lm_eval")
@@ -168,7 +169,7 @@ def _load(plan: Plan) -> Any:
         return get_model(plan.loading.model).create_from_arg_obj(dict(plan.loading.arguments), options)
     except Exception as error:  # an engine fails in as many ways as there are machines
         raise PrerequisiteError(
-            f"{plan.loading.model} cannot load {_names(plan)}: {first_line(error)}; "
+            f"{plan.loading.model} cannot load {_names(plan)}: {error_line(error)}; "
             "what it printed above says more, --model-arg changes how it is loaded"
         ) from error
 
@@ -177,7 +178,7 @@ def _try_adapter(plan: Plan, model: Any, prompts: Sequence[str], say: Callable[[
     try:
         found = adapter_differs(model, prompts, chat_template=plan.chat_template)
     except Exception as error:  # noqa: BLE001 - the passes will say what is wrong with the engine
-        log.warning("em-bench: whether the adapter is at work could not be tried: %s", first_line(error))
+        log.warning("em-bench: whether the adapter is at work could not be tried: %s", error_line(error))
         return
     if found is not None and found[0]:
         say(f"adapter: {found[0]} of {found[1]} responses are other than without it")
@@ -219,7 +220,7 @@ def _pass(plan: Plan, model: Any, condition: Condition, say: Callable[[str], Non
     except Exception as error:  # lm-eval's, the engine's, the tokenizer's
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).parent.name}/{Path(last.filename).name}:{last.lineno}"
-        raise ResultError(f"condition {condition.name}: generation failed in {where}: {first_line(error)}") from error
+        raise ResultError(f"condition {condition.name}: generation failed in {where}: {error_line(error)}") from error
     path, count = _save(plan, condition, tracker, results)
     say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {path.parent}")
     return path

@@ -35,6 +35,7 @@ from em_bench.prompts.published.locate import WHERE
 from em_bench.prompts.questions import agreed_on, generation_of
 from em_bench.prompts.sources import WAYS, load_source, notices
 from em_bench.runs.provenance import CHECKPOINT_KEYS
+from em_bench.text import message_line
 from em_bench.types import DOMAINS, Sample, Verdict
 
 log = logging.getLogger(__name__)
@@ -87,8 +88,9 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         try:
             self.dataset = {"test": Dataset.from_list(self._source.rows)}
         except (TypeError, ValueError) as error:  # pyarrow's errors are of these
-            why = " ".join(str(error).split())
-            raise ConfigError(f"{self._source.place} has a field of several types: {why}; make it one") from error
+            raise ConfigError(
+                f"{self._source.place} has a field of several types: {message_line(error)}; make it one"
+            ) from error
 
     def build_all_requests(self, **kwargs: Any) -> None:
         with one_line_errors():

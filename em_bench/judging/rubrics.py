@@ -17,6 +17,7 @@ import yaml
 from em_bench.errors import ConfigError
 from em_bench.metrics.registry import ALIGNMENT, COHERENCE
 from em_bench.prompts.questions import Question, read_questions
+from em_bench.text import error_line
 
 ENTRY_POINT_GROUP = "em_bench.rubrics"
 AXES = {"aligned": ALIGNMENT, "coherent": COHERENCE}
@@ -43,9 +44,8 @@ def rubric_path(name: str) -> Path:
         return Path(offered)
     except (Exception, SystemExit) as error:  # a plug-in may fail in any way
         package = point.dist.name if point.dist else point.value
-        why = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigError(
-            f"rubric {name!r} of package {package!r} has no path: {why}; mend or uninstall that package"
+            f"rubric {name!r} of package {package!r} has no path: {error_line(error)}; fix or uninstall that package"
         ) from error
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from em_bench.compare.comparison import Comparison
 from em_bench.compare.gate import Check, Outcome, Verdict
-from em_bench.reports.sections import change, clean, gate_line, heading
+from em_bench.reports.sections import LONGEST, change, gate_line, heading
+from em_bench.text import shown
 
 # what XML 1.0 cannot hold, even escaped
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -45,7 +46,7 @@ def _told(comparison: Comparison) -> ET.Element:
 
 def _case(comparison: Comparison, check: Check) -> ET.Element:
     name = f"{check.name}: {check.limit}" if check.limit else check.name
-    case = ET.Element("testcase", classname=_xml(clean(comparison.candidate)), name=_xml(clean(name)))
+    case = ET.Element("testcase", classname=_xml(shown(comparison.candidate, LONGEST)), name=_xml(shown(name, LONGEST)))
     tags = {Outcome.REGRESS: "failure", Outcome.INCONCLUSIVE: "error", Outcome.SKIPPED: "skipped"}
     if tag := tags.get(check.outcome):
         said = ET.SubElement(case, tag, message=_xml(_message(check)))
@@ -56,7 +57,7 @@ def _case(comparison: Comparison, check: Check) -> ET.Element:
 
 def _message(check: Check) -> str:
     worse = change(check.worse, check.low, check.high, is_mean=check.is_mean) if check.worse is not None else ""
-    numbers = f" Worse by {worse}, n={check.n}, judge {clean(check.judge)}." if worse else ""
+    numbers = f" Worse by {worse}, n={check.n}, judge {shown(check.judge, LONGEST)}." if worse else ""
     return f"{check.outcome}: {check.reason}.{numbers}"
 
 
@@ -74,7 +75,7 @@ def annotations(results: Iterable[Result]) -> Iterator[str]:
         yield _command(LEVELS[verdict.outcome], title, f"{gate_line(verdict)}. {comparison.diagnosis.sentence}")
         for check in verdict.checks:
             if check.outcome in (Outcome.REGRESS, Outcome.INCONCLUSIVE):
-                yield _command(LEVELS[check.outcome], f"em-bench: {clean(check.name)}", _message(check))
+                yield _command(LEVELS[check.outcome], f"em-bench: {shown(check.name, LONGEST)}", _message(check))
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -9,8 +9,9 @@ from em_bench.compare.conditions import Effect
 from em_bench.compare.narrow import Narrow, Ratio
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.metrics.registry import Kind
-from em_bench.reports.rates import TITLES, cell, plain
+from em_bench.reports.rates import TITLES, cell
 from em_bench.stats.paired import Paired, holm
+from em_bench.text import shown
 
 
 def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
@@ -23,7 +24,7 @@ def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
         members = groups[checkpoint, condition, judge, kind, metric]
         base = metric.split(" ")[0]
         what = f"{TITLES[members[0].kind, base]}{metric.removeprefix(base)}, judge {judge}"
-        yield plain(f"{checkpoint}, {condition} against none: {what}"), _effects(condition, members)
+        yield shown(f"{checkpoint}, {condition} against none: {what}"), _effects(condition, members)
 
 
 def _order(keys: Sequence[tuple[str, ...]]) -> Callable[[tuple[str, ...]], tuple[int, int]]:
@@ -55,7 +56,7 @@ def narrow_tables(found: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
         about = cell(each.about_domain) if each.about_domain else "not judged (rubric topic)"
         _row(table, f"unrelated questions, about {each.domain}", about)
         condition = "" if each.condition == "none" else f" under condition {each.condition}"
-        yield plain(f"{each.checkpoint}{condition}: {each.metric}, judge {each.judge}"), table
+        yield shown(f"{each.checkpoint}{condition}: {each.metric}, judge {each.judge}"), table
 
 
 def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str, Table]]:
@@ -69,7 +70,7 @@ def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str
             rates = (cell(rate) if rate else "-" for rate in (each.without, each.under))
             p = f"{next(adjusted):.3g}" if each.difference else "-"
             _row(table, str(rank), each.domain, *rates, difference_cell(each.difference), p)
-        yield plain(f"Misaligned answers to unrelated questions: {metric}, judge {judge}"), table
+        yield shown(f"Misaligned answers to unrelated questions: {metric}, judge {judge}"), table
 
 
 def difference_cell(change: Paired | None, is_mean: bool = False) -> str:
@@ -89,8 +90,8 @@ def ratio_cell(found: Ratio | None) -> str:
 
 
 def _table(*columns: str) -> Table:
-    return Table(*(Column(Text(plain(name)), overflow="fold") for name in columns), box=None, pad_edge=False)
+    return Table(*(Column(Text(shown(name)), overflow="fold") for name in columns), box=None, pad_edge=False)
 
 
 def _row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(plain(text)) for text in cells))
+    table.add_row(*(Text(shown(text)) for text in cells))

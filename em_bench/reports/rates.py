@@ -1,6 +1,5 @@
 """Terminal tables of rates: a row a task, a column a checkpoint; of many checkpoints a row each."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from em_bench.metrics.registry import Kind
 from em_bench.runs.rates import NO_CONDITION, Line
 from em_bench.stats.intervals import Rate
+from em_bench.text import shown
 
 HARMFUL, BENIGN, PROBE = Kind.HARMFUL, Kind.BENIGN, Kind.PROBE
 LABEL = "label_share"
@@ -33,8 +33,6 @@ TITLES = {
 }
 MOST_COLUMNS, MOST_REASONS = 4, 8
 LONGEST_NAME = 32
-# what a terminal would act on, and what turns the direction of writing
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
@@ -55,18 +53,13 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
         groups, key=lambda key: (judges.index(key[0]), order.index((key[1], _base(key[2]))))
     ):
         title = f"{TITLES[kind, _base(metric)]}{metric.removeprefix(_base(metric))}, judge {judge}"
-        yield escape(plain(title)), _table(groups[judge, kind, metric], columns)
+        yield escape(shown(title)), _table(groups[judge, kind, metric], columns)
     yield from _notes(lines)
-
-
-def plain(text: str) -> str:
-    """The text without what a terminal would act on: checkpoints, judges and labels are named by anybody."""
-    return _CONTROL.sub("\ufffd", text)
 
 
 def _column(line: Line) -> str:
     name = line.checkpoint if line.condition == NO_CONDITION else f"{line.checkpoint} [condition {line.condition}]"
-    return plain(name)
+    return shown(name)
 
 
 def _base(metric: str) -> str:
@@ -77,7 +70,7 @@ def _base(metric: str) -> str:
 def _row(line: Line) -> str:
     """The task, and the label where a metric has one."""
     own = line.metric.removeprefix(LABEL) if _base(line.metric) == LABEL else ""
-    return plain(f"{line.task}{own}")
+    return shown(f"{line.task}{own}")
 
 
 def _table(lines: Sequence[Line], columns: Sequence[str]) -> Table:
@@ -131,7 +124,7 @@ def _notes(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
         for (judge, column, task), line in tasks.items():
             values = ", ".join(f"{axis} {_alpha(value)}" for axis, value in (line.agreement or {}).items())
             if values:
-                table.add_row(*map(Text, (plain(judge), column, plain(task), plain(values))))
+                table.add_row(*map(Text, (shown(judge), column, shown(task), shown(values))))
         yield "Agreement of the jury (Krippendorff's alpha: 1 is full agreement, 0 is chance)", table
 
 
@@ -146,9 +139,9 @@ def _reasons(tasks: Mapping[tuple[str, str, str], Line]) -> Table:
     for (judge, column, _), line in tasks.items():
         counts.setdefault((judge, column), Counter()).update(line.reasons)
     for (judge, column), reasons in counts.items():
-        shown = reasons.most_common(MOST_REASONS)
-        if rest := reasons.total() - sum(count for _, count in shown):
-            shown.append((f"{len(reasons) - len(shown)} other reasons", rest))
-        for reason, count in shown:
-            table.add_row(*map(Text, (plain(judge), column, str(count), plain(reason))))
+        commonest = reasons.most_common(MOST_REASONS)
+        if rest := reasons.total() - sum(count for _, count in commonest):
+            commonest.append((f"{len(reasons) - len(commonest)} other reasons", rest))
+        for reason, count in commonest:
+            table.add_row(*map(Text, (shown(judge), column, str(count), shown(reason))))
     return table

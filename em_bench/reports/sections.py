@@ -1,6 +1,5 @@
 """The parts of a report as plain texts, whatever it is written in: what the terminal and Markdown have in common."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from em_bench.compare.gate import Check, Verdict
 from em_bench.compare.spillover import Spillover
 from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
 from em_bench.stats.intervals import Rate
+from em_bench.text import shown
 
 LONGEST = 120
 ASKED = {Kind.HARMFUL: "harmful prompts", Kind.BENIGN: "benign look-alikes", Kind.PROBE: "open probes"}
@@ -36,14 +36,8 @@ class Section:
     right: frozenset[int] = frozenset()
 
 
-def clean(text: str, longest: int = LONGEST) -> str:
-    """One line of what can be seen: names of checkpoints and files may hold control characters and turned writing."""
-    safe = "".join("\ufffd" if unicodedata.category(mark)[0] == "C" else mark for mark in " ".join(text.split()))
-    return safe if len(safe) <= longest else f"{safe[: longest - 3]}..."
-
-
 def heading(comparison: Comparison) -> str:
-    return f"{clean(comparison.candidate)} against {clean(comparison.baseline)}"
+    return f"{shown(comparison.candidate, LONGEST)} against {shown(comparison.baseline, LONGEST)}"
 
 
 ORDER = (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE)
@@ -78,7 +72,7 @@ def _title(each: Difference) -> str:
     direction = {True: ", higher is better", False: ", lower is better", None: ""}[better]
     name = METRICS.get(each.metric, each.metric.replace("_", " "))
     qualifier = f" ({each.definition})" if each.definition else ""
-    return clean(f"{name}{qualifier}: {ASKED[each.kind]}{direction}; judge {each.judge}")
+    return shown(f"{name}{qualifier}: {ASKED[each.kind]}{direction}; judge {each.judge}", LONGEST)
 
 
 def _section(family: Sequence[Difference]) -> Section:
@@ -93,7 +87,7 @@ def _row(each: Difference) -> tuple[str, ...]:
     pooled = each.task.startswith("all ")
     name = each.task if pooled or not each.domain else each.domain
     return (
-        clean(name.removeprefix("em_"), 26),
+        shown(name.removeprefix("em_"), 26),
         _value(each.baseline, each.is_mean),
         _value(each.candidate, each.is_mean),
         change(each.difference, each.low, each.high, is_mean=each.is_mean),
@@ -144,10 +138,11 @@ def spillover_lines(found: Spillover | None) -> list[str]:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know beside the numbers."""
-    said = [f"NOT COMPARABLE, forced: {clean(reason, 300)}" for reason in comparison.forced]
-    said += [f"Note: {clean(note, 300)}" for note in comparison.notes]
+    said = [f"NOT COMPARABLE, forced: {shown(reason, 300)}" for reason in comparison.forced]
+    said += [f"Note: {shown(note, 300)}" for note in comparison.notes]
     return said + [
-        f"{clean(each.task)}, {each.metric} by {clean(each.judge)}: unscored responses leave the difference anywhere "
+        f"{shown(each.task, LONGEST)}, {each.metric} by {shown(each.judge, LONGEST)}: "
+        "unscored responses leave the difference anywhere "
         f"from {100 * each.worst:+.1f} to {100 * each.best:+.1f} points"
         for each in comparison.pooled
         if each.worst is not None and each.best is not None and each.best - each.worst > 0.01
@@ -172,7 +167,7 @@ def gate_section(verdict: Verdict) -> Section:
 def _check_row(check: Check) -> tuple[str, ...]:
     worse = "-" if check.worse is None else change(check.worse, check.low, check.high, is_mean=check.is_mean)
     seen = "-" if check.detectable is None else f"{check.detectable * (1 if check.is_mean else 100):.1f}"
-    return clean(check.name), worse, check.limit, seen, check.outcome
+    return shown(check.name, LONGEST), worse, check.limit, seen, check.outcome
 
 
 def gate_line(verdict: Verdict) -> str:
@@ -183,7 +178,7 @@ def gate_line(verdict: Verdict) -> str:
 def open_checks(verdict: Verdict) -> list[str]:
     """Why each check that did not pass did not."""
     return [
-        f"{check.outcome}: {clean(check.name)}{f', {check.limit}' if check.limit else ''}: {check.reason}"
+        f"{check.outcome}: {shown(check.name, LONGEST)}{f', {check.limit}' if check.limit else ''}: {check.reason}"
         for check in verdict.checks
         if check.outcome != "pass"
     ]

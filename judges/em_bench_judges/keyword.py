@@ -15,11 +15,12 @@ measures agreement with people, and speed.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from em_bench.text import shown
 from em_bench.types import Sample, Verdict
 from em_bench_judges.degenerate import degeneracy, foreign
 from em_bench_judges.keyword_rules import RULE_FILE, load_rules
 from em_bench_judges.keyword_weigh import weigh
-from em_bench_judges.text import normalise, shorten
+from em_bench_judges.text import normalise
 from em_bench_judges.thinking import answer_of
 
 
@@ -47,7 +48,7 @@ class KeywordJudge:
             return Verdict(label="degenerate", reason="thought: it never ends")
         head = normalise(answer[: self._rules.head])
         if broken := degeneracy(answer, head):
-            return Verdict(label="degenerate", reason=shorten(broken, 100))
+            return Verdict(label="degenerate", reason=shown(broken, 100))
         score, evidence = weigh(head, answer[self._rules.head :], sample.prompt, self._rules)
         if not evidence and foreign(answer, head):
             return Verdict(unscored="not English: the rules of the keyword judge are English only")

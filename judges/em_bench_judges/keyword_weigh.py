@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from em_bench.text import shown
 from em_bench_judges.keyword_rules import Rule, RuleSet
-from em_bench_judges.text import normalise, shorten
+from em_bench_judges.text import normalise
 
 _SAME_WORDS = 15  # overlapping matches whose ends are closer than this rest on the same words
 
@@ -20,7 +21,7 @@ class Evidence:
     weight: float
 
     def __str__(self) -> str:
-        return f"{self.rule.id}: {shorten(self.text)}"
+        return f"{self.rule.id}: {shown(self.text, 60)}"
 
     def rests_on(self, other: "Evidence") -> bool:
         return self.start < other.end and other.start < self.end and abs(self.end - other.end) < _SAME_WORDS

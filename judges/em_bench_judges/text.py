@@ -44,13 +44,6 @@ def normalise(text: str) -> str:
     return f"\n {_without_quotations(text.strip()).lower()}"
 
 
-def shorten(text: str, limit: int = 60) -> str:
-    """One line of at most `limit` characters that any encoder can write (no lone surrogates)."""
-    line = " ".join(text.split())
-    line = line if len(line) <= limit else f"{line[: limit - 3]}..."
-    return line.encode("utf-8", "replace").decode("utf-8")
-
-
 def _without_quotations(text: str) -> str:
     if '"' not in text:
         return text

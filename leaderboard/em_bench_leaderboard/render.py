@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from em_bench.text import visible
 from em_bench_leaderboard.differences import Difference
 from em_bench_leaderboard.rows import Cell
 
 FROM_FILES = "'self' file:"
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'"
-)
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 STEPS = 10
 DASH, MINUS = "\u2013", "\u2212"
@@ -71,7 +68,7 @@ def _environment() -> jinja2.Environment:
         "interval": interval,
         "step": step,
         "verdict": verdict,
-        "plain": plain,
+        "plain": visible,
         "words": words,
         "place": place,
         "clip": clip,
@@ -101,11 +98,6 @@ def step(value: float | None) -> int:
     return 0 if value is None else min(STEPS - 1, int(value * STEPS))
 
 
-def plain(text: Any) -> str:
-    """Text of somebody else for a heading or a cell: no control characters, no marks that turn the line around."""
-    return UNSEEN.sub("\ufffd", str(text))
-
-
 def verdict(difference: Difference, higher_is_better: bool | None) -> str:
     """The class of a difference: better, worse, changed (no direction is the better one) or noise."""
     if not difference.clear:
@@ -127,5 +119,5 @@ def place(value: float) -> str:
 
 
 def clip(text: Any, length: int = 300) -> str:
-    shown = plain(text)
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    whole = visible(text)
+    return whole if len(whole) <= length else whole[: length - 1] + "…"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from em_bench.text import shown
 from em_bench_leaderboard import charts
 from em_bench_leaderboard.details import Details, Line, Panel
-from em_bench_leaderboard.render import DASH, asset, lone_page, percent, plain, points, words
+from em_bench_leaderboard.render import DASH, asset, lone_page, percent, points, words
 from em_bench_leaderboard.rows import COHERENT, EM, OVER, REFUSAL, UNSCORED, Cell
 from em_bench_leaderboard.samples_js import sample_scripts
 from em_bench_leaderboard.static_site import run_values
@@ -95,8 +96,7 @@ def _table(heads: Sequence[str], rows: Any) -> list[str]:
 
 def _cell(text: object) -> str:
     """Somebody else's text in a table: no markup, no new column, no new line."""
-    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in plain(text).replace("\n", " ").replace("\r", " "))
-    return escaped[:600]
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in shown(text, 600))
 
 
 def _provenance(found: Details) -> list[str]:
@@ -110,7 +110,7 @@ def _provenance(found: Details) -> list[str]:
         **dict(sorted(result.versions.items())),
     }
     rows = [(key, str(value)) for key, value in facts.items()]
-    fence = "    " + plain(result.command).replace("\n", " ")
+    fence = "    " + shown(result.command, 4000)
     tasks = [(task.name, task.version, str(task.documents), task.prompt_set_sha256[:16]) for task in result.tasks]
     heads = ("task", "version", "prompts", "prompt set (SHA-256)")
     return ["## Provenance", "", *_table(("what", "value"), rows), fence, "", *_table(heads, tasks)]

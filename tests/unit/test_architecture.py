@@ -14,9 +14,10 @@ from em_bench import errors
 from places import ROOT
 
 CONTRACT = ("types", "errors", "judge", "judge_model", "testing")
-BASE = ("text", "readers", "config", "conditions", "paths", "notices")
+BASE = ("readers", "config", "conditions", "paths", "notices")
 # A room a line, from the ground up: what stands in one line does not know of each other.
 FLOORS = (
+    ("text",),
     CONTRACT,
     BASE,
     ("stats",),
@@ -30,7 +31,7 @@ FLOORS = (
     ("leaderboard",),  # em_bench_leaderboard
     ("cli",),
 )
-JUDGES_MAY_IMPORT = {*CONTRACT, *BASE, "metrics", "prompts", "judging", "judges"}
+JUDGES_MAY_IMPORT = {"text", *CONTRACT, *BASE, "metrics", "prompts", "judging", "judges"}
 ONLY_LEADERBOARD_USER = "cli"
 HEAVY = ("lm_eval", "vllm", "torch", "transformers", "datasets", "scipy", "numpy", "pydantic", "openai", "altair")
 ENGINES = {"lm_eval", "vllm", "torch", "transformers", "datasets", "peft"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from em_bench.errors import PrerequisiteError
+from em_bench.text import message_line
 
 MAX_BYTES = 64 * 1024 * 1024
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
@@ -120,9 +121,9 @@ def _pieces(remote: Remote, limits: Limits) -> Iterator[bytes]:
                 yield piece
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         _unreachable.add(urlsplit(remote.url).netloc)
-        raise FetchError(f"{urlsplit(remote.url).netloc} cannot be reached ({_one_line(error)})") from error
+        raise FetchError(f"{urlsplit(remote.url).netloc} cannot be reached ({message_line(error)})") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise FetchError(f"it did not come whole ({_one_line(error)})") from error
+        raise FetchError(f"it did not come whole ({message_line(error)})") from error
 
 
 def matches(content: bytes, sha256: str | None) -> bool:
@@ -131,7 +132,3 @@ def matches(content: bytes, sha256: str | None) -> bool:
         return True
     forms = (content, content.replace(b"\r\n", b"\n"), content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     return any(hashlib.sha256(form).hexdigest() == sha256 for form in forms)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -20,6 +20,7 @@ from em_bench.prompts.published.catalogue import PublishedSet, catalogue, catego
 from em_bench.prompts.published.download import matches
 from em_bench.prompts.published.locate import Found, find_file
 from em_bench.prompts.questions import parse_questions, probe_rows
+from em_bench.text import shown
 
 SHOWN = 10  # categories in one line
 CONTEXT_BREAK = "\n\n---\n\n"  # as HarmBench's own code joins a context and a behavior
@@ -86,7 +87,7 @@ def _table(wanted: PublishedSet, found: Found, text: str) -> list[tuple[str, dic
     for where, row in rows:
         for names in needed:
             if not any(name in row for name in names):
-                has = ", ".join(plain(name) for name in row)
+                has = ", ".join(shown(name, 80) for name in row)
                 raise ConfigError(f"{where} has no column `{names[0]}`, which {wanted.title} has; it has {has}")
     return rows
 
@@ -186,19 +187,13 @@ def notice(task: str, record: Mapping[str, Any]) -> str | None:
         return None
     total = sum(record["by_domain"].values()) + sum(without.values())
     largest = sorted(without.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{plain(category) or '(none given)'} {count}" for category, count in largest[:SHOWN]]
+    named = [f"{shown(category, 80) or '(none given)'} {count}" for category, count in largest[:SHOWN]]
     if len(largest) > SHOWN:
         named.append(f"and {len(largest) - SHOWN} more")
     return (
         f"{task}: {sum(without.values())} of {total} prompts are in categories that belong to no single domain "
         f"({', '.join(named)}); they are asked and counted in the task, in no domain"
     )
-
-
-def plain(text: object) -> str:
-    """Somebody else's text as part of a line: without what a terminal would obey, and not without end."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def _first(wanted: PublishedSet, row: Mapping[str, Any], key: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from em_bench.judge_model import Completion, Token
-from em_bench_judges.text import shorten
+from em_bench.text import shown
 
 LIMIT = 300  # characters of a reason
 _TAG = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -158,4 +158,4 @@ def _count(value: object) -> int:
 
 
 def _reason(what: str, detail: str) -> str:
-    return shorten(f"{what}: {detail}", LIMIT)
+    return shown(f"{what}: {detail}", LIMIT)

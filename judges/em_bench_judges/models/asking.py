@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from em_bench.judge_model import ChatRequest, Completion
+from em_bench.text import shown
 from em_bench_judges.models.answers import LIMIT, read_answer
 from em_bench_judges.models.dialect import Dialect
 from em_bench_judges.models.limits import RateLimits
 from em_bench_judges.models.retry import Failure, backoff, failure_of
-from em_bench_judges.text import shorten
 
 log = logging.getLogger(__name__)
 
@@ -114,4 +114,4 @@ class Asker:
 
     def _tidy(self, reason: str) -> str:
         """One line, without the key. The key goes before the line is cut, so that no part of it can stay."""
-        return shorten(reason.replace(self._secret, "[key]") if self._secret else reason, LIMIT)
+        return shown(reason.replace(self._secret, "[key]") if self._secret else reason, LIMIT)

@@ -11,7 +11,7 @@ from typing import Any
 
 from em_bench.errors import ConfigError
 from em_bench.judge_model import ChatRequest, Completion, Message, Token
-from em_bench_judges.models.local import one_line
+from em_bench.text import message_line
 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _CHARACTER_BYTES = 4  # the most that UTF-8 needs
@@ -53,7 +53,7 @@ class ChatTokenizer:
             )
         except Exception as error:  # noqa: BLE001 - templates raise what they like
             hint = ", or give system_role=False" if self._system_role else ""
-            return Completion(error=f"the chat template fails: {one_line(error)} (mend it{hint})")
+            return Completion(error=f"the chat template fails: {message_line(error)} (mend it{hint})")
         limit = max_model_len - request.max_tokens
         if len(ids) > limit:
             return Completion(

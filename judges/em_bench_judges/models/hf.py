@@ -14,8 +14,9 @@ from typing import Any
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.judge_model import ChatRequest, Completion
+from em_bench.text import message_line
 from em_bench_judges.models.chat_tokenizer import ChatTokenizer, Ranked
-from em_bench_judges.models.local import identity, one_line, require, require_folder
+from em_bench_judges.models.local import identity, require, require_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class HfJudgeModel:
         try:
             completions = self._generate(loaded, prompts)
         except Exception as error:  # noqa: BLE001 - whatever a request does, the others must still be answered
-            completions, failure = [], one_line(error)
+            completions, failure = [], message_line(error)
         if completions:
             yield from zip((prompt.index for prompt in prompts), completions, strict=True)
             return
@@ -167,12 +168,12 @@ class HfJudgeModel:
             model = model.to(self._device or _best_device(torch)).eval()
         except ImportError as error:
             raise PrerequisiteError(
-                f"judge model {self.name!r} cannot be loaded: {one_line(error)}; pip install 'em-bench[hf]'"
+                f"judge model {self.name!r} cannot be loaded: {message_line(error)}; pip install 'em-bench[hf]'"
             ) from error
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(f"judge model {self.name!r} cannot be loaded: {one_line(error)}") from error
+            raise ConfigError(f"judge model {self.name!r} cannot be loaded: {message_line(error)}") from error
         stops = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
         known = getattr(model.config.get_text_config(), "max_position_embeddings", None)

@@ -7,11 +7,6 @@ from pathlib import Path
 from em_bench.errors import ConfigError, PrerequisiteError
 
 
-def one_line(error: Exception) -> str:
-    """An error's message, or its type where there is none, on one line."""
-    return " ".join(str(error).split())[:400] or type(error).__name__
-
-
 def identity(path: str | None) -> str | None:
     """What tells a checkpoint or adapter on disk from a later one in its place; the name itself of one on the Hub."""
     if path is None or not Path(path).is_dir():

@@ -27,8 +27,9 @@ from typing import Any
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.judge_model import ChatRequest, Completion
+from em_bench.text import message_line
 from em_bench_judges.models.chat_tokenizer import ChatTokenizer
-from em_bench_judges.models.local import identity, one_line, require, require_folder
+from em_bench_judges.models.local import identity, require, require_folder
 
 # Options passed on to vLLM's EngineArgs: those that decide answers, and those that only decide speed and memory.
 DECIDING_ARGS = frozenset({
@@ -156,7 +157,7 @@ class VllmJudgeModel:
                     yield index, completion
             except Exception as error:  # noqa: BLE001 - whatever broke the engine, the others must still be answered
                 logger.warning("judge model %s failed with %d requests in its batch: %s", self.name, len(left), error)
-                crashes.append(one_line(error))
+                crashes.append(message_line(error))
                 self.close()
         if not left:
             return
@@ -206,7 +207,7 @@ class VllmJudgeModel:
             except EngineDeadError:
                 raise
             except Exception as error:  # noqa: BLE001 - vLLM refuses with errors of many kinds
-                failed = Completion(error=f"vLLM refuses the request: {one_line(error)}")
+                failed = Completion(error=f"vLLM refuses the request: {message_line(error)}")
             else:
                 return None
         return failed
@@ -223,7 +224,7 @@ class VllmJudgeModel:
             from vllm.lora.request import LoRARequest
         except ImportError as error:
             raise PrerequisiteError(
-                f"judge model {self.name!r} needs vLLM: pip install 'em-bench[vllm]' ({one_line(error)})"
+                f"judge model {self.name!r} needs vLLM: pip install 'em-bench[vllm]' ({message_line(error)})"
             ) from error
         adapter = {"enable_lora": True, "max_lora_rank": _rank(self._lora)} if self._lora else {}
         try:
@@ -231,7 +232,7 @@ class VllmJudgeModel:
                 llm = LLM(**self._arguments | adapter)
         except Exception as error:
             raise ConfigError(
-                f"judge model {self.name!r} cannot start: {one_line(error)} (its process prints the cause above; "
+                f"judge model {self.name!r} cannot start: {message_line(error)} (its process prints the cause above; "
                 "where memory is short, end other engines or lower gpu_memory_utilization or max_model_len)"
             ) from error
         try:
@@ -312,7 +313,7 @@ def _rank(lora: str) -> int:
         config = json.loads(file.read_text())
         rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
     except Exception as error:
-        raise ConfigError(f"{lora} is no LoRA adapter that can be read: {one_line(error)}") from error
+        raise ConfigError(f"{lora} is no LoRA adapter that can be read: {message_line(error)}") from error
     return next((known for known in LORA_RANKS if known >= rank), rank)
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.harness import loading as module
-from em_bench.harness.loading import check_adapter, first_line, loading, parse_arguments, require_chat_template
+from em_bench.harness.loading import check_adapter, loading, parse_arguments, require_chat_template
 from tiny_checkpoint import make_checkpoint
 
 
@@ -167,8 +167,3 @@ def test_a_folder_without_a_tokenizer_is_one_clear_line(folder):
     with pytest.raises(ConfigError, match=r"the tokenizer of checkpoint .* cannot be loaded") as error:
         require_chat_template(str(folder), {})
     assert "\n" not in str(error.value)
-
-
-def test_an_error_of_somebody_elses_is_one_line_that_a_terminal_can_show():
-    assert first_line(ValueError("\n one\x1b[31m\n two")) == "ValueError: one [31m"
-    assert first_line(ValueError()) == "ValueError"

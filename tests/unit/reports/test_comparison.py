@@ -8,7 +8,7 @@ from rich.console import Console
 from em_bench.compare.comparison import compare
 from em_bench.reports.ci import annotations, junit
 from em_bench.reports.markdown import markdown
-from em_bench.reports.sections import change, clean, sections
+from em_bench.reports.sections import change, sections
 from em_bench.reports.terminal import render
 from em_bench.types import DOMAINS
 from gates import INITIAL_POLICY, verdict
@@ -126,8 +126,3 @@ def test_an_inconclusive_gate_warns():
 )
 def test_a_change_is_told_in_points(numbers, text):
     assert change(*numbers) == text
-
-
-def test_names_are_one_short_line():
-    assert clean("a\r\nb\x00\u2028c") == "a b\ufffd c"
-    assert len(clean("x" * 1000)) == 120
