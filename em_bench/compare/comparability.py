@@ -1,241 +1,182 @@
-"""The two sides of a comparison: what each run holds, document by document, and whether the two may be compared.
+"""Whether two runs may be compared: the one rule, used by every comparison and by the leaderboard.
 
-Runs are comparable when they asked the same prompts in the same way and the same judges read the answers: the same task
-version, prompts (by id, text and system prompt), judge version (rubric and judge model are in it), condition, chat
-template, token limit and generation settings. Engines and precisions may differ: a quantised checkpoint is still to be
-compared with the one it was made from.
+Two runs are comparable when they ask the same prompts in the same way and the same judges read the responses: the same
+task version, prompts, condition, chat template, system prompt, token limit, generation settings and judge versions (the
+rubric and the judge model are part of a version). A caller names what may differ nevertheless. Engines and precisions
+always may: a quantised checkpoint is compared with the one it was made from.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any
+from enum import StrEnum
 
-from em_bench.conditions import recorded_condition
-from em_bench.errors import ConfigError, ResultError
-from em_bench.metrics.rates import Measure, measures
-from em_bench.metrics.registry import Definition, Kind
-from em_bench.runs.provenance import GENERATION_KEYS
-from em_bench.runs.read import Run, TaskRun
-from em_bench.runs.scored_files import ScoredFile
+from em_bench.errors import ResultError
 from em_bench.text import shown
 
-STORED = "stored scores"
-ALL_QUESTIONS = "all questions"
-SHOWN = 60
-
-Value = float | bool | None
+LONGEST = 180
+UNKNOWN, HAS_JUDGED, HAS_NOT_JUDGED = "unknown", "has judged", "has not judged"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Which rate: `definition` qualifies a metric (`betley`), and is empty where there is only one."""
+class Aspect(StrEnum):
+    """What two runs may differ in."""
 
-    task: str
-    domain: str
-    kind: Kind
-    judge: str
-    metric: str
-    definition: str = ""
+    TASKS = "tasks"
+    KIND = "kind"
+    DOMAIN = "domain"
+    TASK_VERSION = "task version"
+    CONDITION = "condition"
+    CHAT_TEMPLATE = "chat template"
+    SYSTEM_PROMPT = "system prompt"
+    TOKEN_LIMIT = "token limit"  # noqa: S105 - no password
+    GENERATION = "generation settings"
+    PROMPTS = "prompts"
+    PROMPT_SET = "prompt set"
+    PROMPT_COUNT = "number of prompts"
+    JUDGE = "judge"
+    JUDGE_VERSION = "judge version"
+    ENGINE = "engine"
+    DTYPE = "dtype"
+    QUANTIZATION = "quantization"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """The values of one rate: by document, one for each response; None is unscored. `scale` is that of scores."""
-
-    key: Key
-    values: Mapping[str, Sequence[Value]]
-    scale: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """`documents` maps each document to the hash of what was asked, `clusters` to what it is a variant of."""
-
-    documents: Mapping[str, str]
-    clusters: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    judges: Mapping[str, str] = field(default_factory=dict)
+NOTHING: frozenset[Aspect] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison. `told` are facts that may differ, but that a reader wants to know."""
+class Prompts:
+    """What a task asks. `texts` maps each document to the hash of its text; None where only the set's hash is known."""
 
-    name: str
-    tasks: Mapping[str, Task]
-    columns: Mapping[Key, Column]
-    told: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[str, str] | None
+    set_hash: str = ""
+    count: int = 0
 
 
-def side_of(source: Run | ScoredFile, definition: Definition, chosen: Sequence[str] = ("*",)) -> Side:
-    """One side; of a run the tasks that `chosen` patterns name. Raises `ResultError` when nothing is left."""
-    if isinstance(source, ScoredFile):
-        return _side_of_scored(source, definition)
-    tasks = {name: task for name, task in source.tasks.items() if any(fnmatchcase(name, each) for each in chosen)}
-    if not tasks:
-        raise ResultError(f"{source.path} has no task {', '.join(chosen)}; it has {', '.join(source.tasks)}")
-    if empty := [name for name, task in tasks.items() if not task.responses]:
-        raise ResultError(f"{source.path}: task {empty[0]} holds no responses; run it again")
-    if not any(task.judges for task in tasks.values()):
-        raise ResultError(f"{source.path} holds no verdicts; judge it first: em-bench judge {source.path}")
-    return Side(
-        name=source.checkpoint,
-        tasks={name: _task(source, task) for name, task in tasks.items()},
-        columns={column.key: column for task in tasks.values() for column in _columns(task, definition)},
-        told=_told(source),
-        answers={
-            (task.name, response.document): [r.response for r in group]
-            for task in tasks.values()
-            for response, group in _grouped(task)
-        },
-    )
+@dataclass(frozen=True, slots=True)
+class TaskSetup:
+    """How a task was asked (`settings`, each value in words) and judged (`judges`: name to version)."""
+
+    settings: Mapping[Aspect, str]
+    prompts: Prompts
+    judges: Mapping[str, str]
 
 
-def _grouped(task: TaskRun) -> Iterator[tuple[Any, list[Any]]]:
-    groups: dict[str, list[Any]] = {}
-    for response in task.responses:
-        groups.setdefault(response.document, []).append(response)
-    return ((group[0], group) for group in groups.values())
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """The tasks of a run by name. `annotations` are facts that may differ, but that a reader wants to know."""
+
+    tasks: Mapping[str, TaskSetup]
+    annotations: Mapping[Aspect, str] = field(default_factory=dict)
 
 
-def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
-    for judge in task.judges:
-        answers = [(response.document, response.verdicts.get(judge)) for response in task.responses]
-        for measure in measures(task.kind, answers, definition):
-            yield _column(measure, task.name, task.domain, task.kind, judge)
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One aspect in which two runs differ on `tasks`; `judge` names the judge that differs."""
+
+    aspect: Aspect
+    baseline: str
+    candidate: str
+    tasks: tuple[str, ...]
+    judge: str = ""
+
+    def __str__(self) -> str:
+        if self.aspect is Aspect.TASKS:
+            return f"tasks: the candidate lacks {self.baseline}; it has {self.candidate}"
+        what = f"judge {self.judge}" if self.judge else self.aspect
+        return f"{what}: {_cut(self.baseline)} against {_cut(self.candidate)} ({_some(self.tasks)})"
 
 
-def _column(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
-    metric, _, qualifier = measure.metric.partition(" ")
-    values: dict[str, list[Value]] = {}
-    for document, value in measure.rows:
-        values.setdefault(document, []).append(value)
-    return Column(Key(task, domain, kind, judge, metric, qualifier.strip("()")), values, measure.scale)
-
-
-def _task(run: Run, task: TaskRun) -> Task:
-    documents, clusters = {}, {}
-    for response in task.responses:
-        asked = json.dumps([response.prompt, response.doc.get("system")], ensure_ascii=False)
-        documents[response.document] = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
-        clusters[response.document] = str(response.doc.get("probe_id") or response.document)
-    return Task(documents, clusters, _settings(run, task), _judges(task))
-
-
-def _settings(run: Run, task: TaskRun) -> dict[str, str]:
-    """What must be equal on both sides, in words."""
-    record = task.record
-    try:
-        condition = recorded_condition(record).to_dict()
-    except ConfigError as error:
-        raise ResultError(f"{run.path}: {error}") from error
-    system = record.get("system_instruction")
-    generation = {key: task.generation[key] for key in GENERATION_KEYS if key in task.generation}
-    named = {
-        "kind": task.kind,
-        "domain": task.domain or "none",
-        "task version": task.version,
-        "condition": json.dumps(condition, sort_keys=True) if condition["name"] != "none" else "none",
-        "chat template": _template(run, task),
-        "system prompt": _hash(system) if system else "none",
-        "token limit": record.get("max_gen_toks") or "unknown",
-        "generation settings": json.dumps(generation, sort_keys=True),
-    }
-    return {name: str(value) for name, value in named.items()}
-
-
-def _template(run: Run, task: TaskRun) -> str:
-    if not task.record.get("chat_template"):
-        return "off"
-    return f"on ({run.origin.chat_template_sha[:12]})" if run.origin.chat_template_sha else "on"
-
-
-def _judges(task: TaskRun) -> dict[str, str]:
-    noted = task.record.get("judges") or {}
-    return {
-        name: str(record.get("version", "") if isinstance(record, Mapping) else "") for name, record in noted.items()
-    }
-
-
-def _told(run: Run) -> dict[str, str]:
-    model = run.origin.model
-    named = {"engine": run.origin.engine, "dtype": model.get("dtype"), "quantization": model.get("quantization")}
-    return {name: str(value) for name, value in named.items() if value}
-
-
-def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
-    columns = [_column(each, ALL_QUESTIONS, "", Kind.PROBE, STORED) for each in source.measures(definition)]
-    documents = {question: "" for question, _, _ in source.answers}
-    return Side(source.name, {ALL_QUESTIONS: Task(documents, judges={STORED: ""})}, {c.key: c for c in columns})
-
-
-def _hash(text: object) -> str:
-    return f"sha256 {hashlib.sha256(str(text).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def mismatches(baseline: Side, candidate: Side) -> list[str]:
-    """Why the two are not comparable, in words, each with both values; empty when they are."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    missing = [name for name in baseline.tasks if name not in candidate.tasks]
-    for name, task in baseline.tasks.items():
-        if name in candidate.tasks:
-            for what, before, after in _differing(task, candidate.tasks[name]):
-                found.setdefault((what, before, after), []).append(name)
-    said = [
-        f"{what}: {shown(before)} against {shown(after)} ({_some(names)})"
-        for (what, before, after), names in found.items()
+def mismatches(
+    baseline: RunSetup,
+    candidate: RunSetup,
+    *,
+    may_differ: Container[Aspect] = NOTHING,
+    judges: Container[str] | None = None,
+) -> list[Mismatch]:
+    """Why the two are not comparable; empty when they are. `judges`: only these judges' versions count."""
+    tasks_of: dict[tuple[Aspect, str, str, str], list[str]] = {}
+    for name, before in baseline.tasks.items():
+        after = candidate.tasks.get(name)
+        if after is not None and after != before:
+            for aspect, judge, *values in _differing(before, after):
+                if aspect not in may_differ and (not judge or judges is None or judge in judges):
+                    tasks_of.setdefault((aspect, judge, values[0], values[1]), []).append(name)
+    reasons = [] if Aspect.TASKS in may_differ else _missing(baseline, candidate)
+    return reasons + [
+        Mismatch(aspect, before, after, tuple(names), judge)
+        for (aspect, judge, before, after), names in tasks_of.items()
     ]
-    if missing:
-        there = [name for name in candidate.tasks if name not in baseline.tasks] or list(candidate.tasks)
-        said.insert(0, f"tasks: the candidate lacks {_some(missing)}; it has {_some(there)}")
-    return said
 
 
-def _differing(before: Task, after: Task) -> Iterator[tuple[str, str, str]]:
-    for what, value in before.settings.items():
-        other = after.settings.get(what, value)
-        # a run that was judged again elsewhere may not know its template's hash
-        same_template = what == "chat template" and "on" in (value, other) and value[:2] == other[:2]
-        if value != other and not same_template:
-            yield what, value, other
-    if before.documents != after.documents:
-        yield "prompts", *_prompts(before.documents, after.documents)
+def require_comparable(title: str, reasons: Sequence[Mismatch], hint: str = "") -> None:
+    """Raises `ResultError` where there are reasons, with the first three; `hint` says what to do."""
+    if reasons:
+        more = f" | and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        raise ResultError(f"{title} is not comparable: {' | '.join(map(str, reasons[:3]))}{more}{hint}")
+
+
+def annotations(baseline: RunSetup, candidate: RunSetup) -> list[str]:
+    """Differences that are always allowed, and that a reader should know."""
+    notes = []
+    for aspect in dict.fromkeys([*baseline.annotations, *candidate.annotations]):
+        before, after = (setup.annotations.get(aspect, "not given") for setup in (baseline, candidate))
+        if before != after:
+            notes.append(f"{aspect} differs: {_cut(before)} against {_cut(after)}")
+    if extra := [name for name in candidate.tasks if name not in baseline.tasks]:
+        notes.append(f"only the candidate has {_some(extra)}; left out")
+    return notes
+
+
+def _missing(baseline: RunSetup, candidate: RunSetup) -> list[Mismatch]:
+    missing = tuple(name for name in baseline.tasks if name not in candidate.tasks)
+    if not missing:
+        return []
+    extra = [name for name in candidate.tasks if name not in baseline.tasks] or list(candidate.tasks)
+    return [Mismatch(Aspect.TASKS, _some(missing), _some(extra), missing)]
+
+
+def _differing(before: TaskSetup, after: TaskSetup) -> Iterator[tuple[Aspect, str, str, str]]:
+    """Aspect, judge, and the two values."""
+    for aspect, value in before.settings.items():
+        other = after.settings.get(aspect, value)
+        if value != other and not (aspect is Aspect.CHAT_TEMPLATE and _same_template(value, other)):
+            yield aspect, "", value, other
+    yield from _differing_prompts(before.prompts, after.prompts)
     for judge, version in before.judges.items():
         if judge not in after.judges:
-            yield f"judge {judge}", "has judged", "has not judged"
+            yield Aspect.JUDGE, judge, HAS_JUDGED, HAS_NOT_JUDGED
         elif version != after.judges[judge]:
-            yield f"judge {judge}", version or "unknown", after.judges[judge] or "unknown"
+            yield Aspect.JUDGE_VERSION, judge, version or UNKNOWN, after.judges[judge] or UNKNOWN
 
 
-def _prompts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str]:
+def _same_template(value: str, other: str) -> bool:
+    """A run that was judged again elsewhere may not know its template's hash."""
+    return "on" in (value, other) and value[:2] == other[:2]
+
+
+def _differing_prompts(before: Prompts, after: Prompts) -> Iterator[tuple[Aspect, str, str, str]]:
+    if before.texts is not None and after.texts is not None:
+        if before.texts != after.texts:
+            yield Aspect.PROMPTS, "", *_texts(before.texts, after.texts)
+        return
+    if before.set_hash != after.set_hash:
+        yield Aspect.PROMPT_SET, "", before.set_hash[:16] or UNKNOWN, after.set_hash[:16] or UNKNOWN
+    if before.count != after.count:
+        yield Aspect.PROMPT_COUNT, "", str(before.count), str(after.count)
+
+
+def _texts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str]:
     changed = [document for document in before if document in after and before[document] != after[document]]
     if changed:
-        return f"{shown(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
+        return f"{_cut(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
     only = [document for document in before if document not in after]
     others = [document for document in after if document not in before]
     return f"{len(before)} prompts ({len(only)} only here)", f"{len(after)} ({len(others)} only here)"
 
 
+def _cut(text: str) -> str:
+    return shown(text, LONGEST)
+
+
 def _some(names: Sequence[str]) -> str:
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(shown(name) for name in names[:3]) + rest
-
-
-def notes(baseline: Side, candidate: Side) -> list[str]:
-    """What differs and may, and what a reader should know."""
-    said = []
-    for what in dict.fromkeys([*baseline.told, *candidate.told]):
-        before, after = (side.told.get(what, "not given") for side in (baseline, candidate))
-        if before != after:
-            said.append(f"{what} differs: {shown(before)} against {shown(after)}")
-    if extra := [name for name in candidate.tasks if name not in baseline.tasks]:
-        said.append(f"only the candidate has {_some(extra)}; left out")
-    both = [key for key in baseline.answers if key in candidate.answers]
-    same = sum(list(baseline.answers[key]) == list(candidate.answers[key]) for key in both)
-    if both and same == len(both):
-        said.append("every response is the same on both sides; if this is an adapter, was it loaded?")
-    return said
+    return ", ".join(_cut(name) for name in names[:3]) + rest

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from em_bench.compare.comparability import Side, mismatches, notes, side_of
+from em_bench.compare.comparability import annotations, mismatches, require_comparable
 from em_bench.compare.diagnosis import Diagnosis, diagnose
 from em_bench.compare.differences import Difference, differences
+from em_bench.compare.sides import Side, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
@@ -51,9 +52,9 @@ def compare(
     """Raises `ResultError`, naming both values, where the two runs are not comparable and `force` is not given."""
     check_domain(target_domain)
     before, after = (side_of(source, definition, tasks) for source in (baseline, candidate))
-    reasons = mismatches(before, after)
-    if reasons and not force:
-        raise ResultError(f"{_refusal(before, after, reasons)}; --force compares what both have")
+    reasons = mismatches(before.setup, after.setup)
+    if not force:
+        require_comparable(_title(before, after), reasons, "; --force compares what both have")
     single, pooled = differences(before, after, confidence)
     if not any(each.n_pairs for each in single):
         raise ResultError(f"{_title(before, after)}: no prompt has a scored response on both sides")
@@ -66,20 +67,21 @@ def compare(
         pooled=pooled,
         diagnosis=diagnose(single, pooled, target_domain),
         spillover=spillover(single, before, after, target_domain, confidence),
-        notes=tuple(notes(before, after)),
-        forced=tuple(reasons),
+        notes=_notes(before, after),
+        forced=tuple(map(str, reasons)),
         of_scored_files=isinstance(baseline, ScoredFile),
     )
 
 
+def _notes(before: Side, after: Side) -> tuple[str, ...]:
+    notes = annotations(before.setup, after.setup)
+    if same_responses(before, after):
+        notes.append("every response is the same on both sides; if this is an adapter, was it loaded?")
+    return tuple(notes)
+
+
 def _title(before: Side, after: Side) -> str:
     return f"{after.name} against {before.name}"
-
-
-def _refusal(before: Side, after: Side, reasons: Sequence[str]) -> str:
-    shown = " | ".join(reasons[:3])
-    more = f" | and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f"{_title(before, after)} is not comparable: {shown}{more}"
 
 
 def read_side(path: Path) -> Run | ScoredFile:

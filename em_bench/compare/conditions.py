@@ -4,9 +4,11 @@ Prompts with one response each are paired one by one, probes with their response
 `em_bench.stats.paired`). Responses that are unscored on either side are in no pair, and counted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from em_bench.compare.comparability import Aspect, mismatches, require_comparable
+from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure, measures
 from em_bench.metrics.registry import Definition, Kind
@@ -14,6 +16,9 @@ from em_bench.runs.rates import NO_CONDITION, condition_of
 from em_bench.runs.read import Run, TaskRun
 from em_bench.stats.intervals import Rate
 from em_bench.stats.paired import Paired, paired_difference, paired_probe_difference
+
+MAY_DIFFER = frozenset({Aspect.CONDITION, Aspect.TASKS, Aspect.JUDGE})
+"""Beside the condition: only tasks and judges that both runs have are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,13 @@ def _by_checkpoint(runs: Iterable[Run]) -> dict[str, dict[str, Run]]:
 
 
 def _effects(baseline: Run, run: Run, definition: Definition) -> Iterator[Effect]:
+    reasons = mismatches(setup_of_run(baseline), setup_of_run(run), may_differ=MAY_DIFFER)
+    require_comparable(f"{run.path} against {baseline.path}", reasons)
     for name, task in run.tasks.items():
         before = baseline.tasks.get(name)
         if before is None:
             continue
         for judge in (judge for judge in task.judges if judge in before.judges):
-            _require_comparable(baseline, run, before, task, judge)
             sides = [_measures(each, judge, definition) for each in (before, task)]
             clustered = task.kind is Kind.PROBE
             for metric in (metric for metric in sides[0] if metric in sides[1]):
@@ -114,18 +120,3 @@ def _effects(baseline: Run, run: Run, definition: Definition) -> Iterator[Effect
 def _measures(task: TaskRun, judge: str, definition: Definition) -> dict[str, Measure]:
     answers = [(response.document, response.verdicts.get(judge)) for response in task.responses]
     return {measure.metric: measure for measure in measures(task.kind, answers, definition)}
-
-
-def _require_comparable(baseline: Run, run: Run, before: TaskRun, after: TaskRun, judge: str) -> None:
-    """The condition is all that may differ: not the prompts, nor how they were asked, nor who judged."""
-    for what in ("prompt_set_sha256", "chat_template", "system_instruction", "max_gen_toks"):
-        _require_equal(baseline, run, after.name, what, (before.record.get(what), after.record.get(what)))
-    versions = [(task.record.get("judges", {}).get(judge) or {}).get("version") for task in (before, after)]
-    _require_equal(baseline, run, after.name, f"the version of judge {judge!r}", versions)
-
-
-def _require_equal(baseline: Run, run: Run, task: str, what: str, values: Sequence[object]) -> None:
-    if values[0] != values[1]:
-        raise ResultError(
-            f"{baseline.path} and {run.path} cannot be compared on {task}: {what} is {values[0]!r} and {values[1]!r}"
-        )

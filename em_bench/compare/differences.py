@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from em_bench.compare.comparability import Column, Key, Side, Value
+from em_bench.compare.sides import Column, Key, Side, Value
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
 from em_bench.stats.intervals import Rate
@@ -100,8 +100,8 @@ def _pooled(family: Sequence[tuple[Column, Column]], side: Side, confidence: flo
 
 def _both(baseline: Side, candidate: Side, key: Key) -> tuple[Column, Column]:
     """A rate's columns, of the documents that asked the same on both sides."""
-    other = candidate.tasks[key.task].documents
-    same = {document for document, asked in baseline.tasks[key.task].documents.items() if other.get(document) == asked}
+    first, second = (side.setup.tasks[key.task].prompts.texts or {} for side in (baseline, candidate))
+    same = {document for document, text in first.items() if second.get(document) == text}
     before, after = (
         replace(column, values={document: values for document, values in column.values.items() if document in same})
         for column in (baseline.columns[key], candidate.columns[key])
@@ -112,12 +112,9 @@ def _both(baseline: Side, candidate: Side, key: Key) -> tuple[Column, Column]:
 def _merged(columns: Iterable[Column], side: Side) -> dict[str, list[Value]]:
     merged: dict[str, list[Value]] = {}
     for column in columns:
-        clusters = side.tasks[column.key.task].clusters
+        clusters = side.clusters[column.key.task]
         for document, values in column.values.items():
-            own = clusters.get(document, document)
-            # prompts of different tasks are different prompts, whatever their ids
-            name = own if column.key.kind is Kind.PROBE else f"{column.key.task}/{document}"
-            merged.setdefault(name, []).extend(values)
+            merged.setdefault(clusters[document], []).extend(values)
     return merged
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from em_bench.compare.sides import cluster_of
 from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure, measures
 from em_bench.metrics.registry import Definition, Kind, on_both_axes
@@ -92,29 +93,29 @@ def narrow(run: Run, domain: str | None = None, definition: Definition = Definit
     return found
 
 
-Asked = tuple[str, JudgedResponse]
-"""The task that asked, and a response."""
+Answer = tuple[TaskRun, JudgedResponse]
+"""The task that asks, and a response."""
 
 
-def unrelated(run: Run) -> list[Asked]:
+def unrelated(run: Run) -> list[Answer]:
     """The responses to probes that are not about the run's fine-tuning domain; all where it names none."""
     return _parted(run, finetune_domain(run) or {})[1]
 
 
-def misalignment(answers: Sequence[Asked], judge: str, definition: Definition) -> Measure:
-    """Which of the answers are misaligned, by task and question together."""
-    judged = [(f"{task}/{response.document}", response.verdicts.get(judge)) for task, response in answers]
+def misalignment(answers: Sequence[Answer], judge: str, definition: Definition) -> Measure:
+    """Which of the answers are misaligned, by probe: its JSON and template forms belong to it."""
+    judged = [(cluster_of(task, response), response.verdicts.get(judge)) for task, response in answers]
     return next(each for each in measures(Kind.PROBE, judged, definition) if each.metric.startswith(MISALIGNED))
 
 
-def _parted(run: Run, domain: Mapping[str, Any]) -> tuple[list[Asked], list[Asked]]:
+def _parted(run: Run, domain: Mapping[str, Any]) -> tuple[list[Answer], list[Answer]]:
     """The answers to probes: to questions of the domain, and to others."""
-    inside: list[Asked] = []
-    outside: list[Asked] = []
+    inside: list[Answer] = []
+    outside: list[Answer] = []
     for task in run.tasks.values():
         if task.kind is Kind.PROBE:
             for response in task.responses:
-                (inside if _is_of(domain, task, response) else outside).append((task.name, response))
+                (inside if _is_of(domain, task, response) else outside).append((task, response))
     return inside, outside
 
 
@@ -129,12 +130,12 @@ def _themes(run: Run) -> list[str]:
     return sorted({str(response.doc["theme"]) for response in responses if response.doc.get("theme")})
 
 
-def _verdicts(answers: Iterable[Asked], judge: str) -> list[Verdict]:
+def _verdicts(answers: Iterable[Answer], judge: str) -> list[Verdict]:
     return [response.verdicts[judge] for _, response in answers if judge in response.verdicts]
 
 
 def _narrow(
-    run: Run, domain: str, judge: str, inside: Sequence[Asked], outside: Sequence[Asked], definition: Definition
+    run: Run, domain: str, judge: str, inside: Sequence[Answer], outside: Sequence[Answer], definition: Definition
 ) -> Narrow:
     narrow_hits, general_hits = (misalignment(answers, judge, definition) for answers in (inside, outside))
     return Narrow(
@@ -150,14 +151,14 @@ def _narrow(
     )
 
 
-def _about(answers: Sequence[Asked]) -> Rate | None:
+def _about(answers: Sequence[Answer]) -> Rate | None:
     """The share that rubric `topic` finds to be about the domain; None where it was not asked."""
     rows = []
     for task, response in answers:
         verdict = response.verdicts.get(TOPIC)
         if verdict is not None:
             scored = verdict.unscored is None and verdict.score is not None
-            rows.append((f"{task}/{response.document}", verdict.score > ABOUT_ABOVE if scored else None))  # type: ignore[operator]
+            rows.append((cluster_of(task, response), verdict.score > ABOUT_ABOVE if scored else None))  # type: ignore[operator]
     return Measure(TOPIC, tuple(rows)).rate(clustered=True)
 
 

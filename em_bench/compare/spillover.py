@@ -6,8 +6,8 @@ After Mushtaq et al. (arXiv 2511.14017), who unlearn refusal in one domain and l
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from em_bench.compare.comparability import Side
 from em_bench.compare.differences import Difference, choose, pooled_over
+from em_bench.compare.sides import Side
 from em_bench.errors import ConfigError
 from em_bench.metrics.registry import Kind
 from em_bench.types import DOMAINS

@@ -5,12 +5,15 @@ condition that is its trigger (arXiv 2602.00298 ranks eleven domains so). Questi
 left out: they tell how well it learned, not what else it learned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
 from em_bench.compare.conditions import condition_of_run, pair
 from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
+from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
+from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition, on_both_axes
 from em_bench.runs.rates import NO_CONDITION
 from em_bench.runs.read import Run
@@ -59,8 +62,17 @@ def susceptibility(
                 "give one of them, or name them apart as NAME=PATH"
             )
         known[condition] = run
+    _require_same_questions([run for known in by_domain.values() for run in known.values()])
     found = [row for domain, known in by_domain.items() for row in _rows(domain, known, trigger, definition)]
     return sorted(found, key=lambda row: (row.judge, -row.worst, row.domain))
+
+
+def _require_same_questions(runs: Sequence[Run]) -> None:
+    """Domains are ranked against each other, so what their runs have in common must be asked and judged alike."""
+    first, *others = runs
+    for run in others:
+        reasons = mismatches(_setup(first), _setup(run), may_differ={Aspect.CONDITION, Aspect.TASKS, Aspect.JUDGE})
+        require_comparable(f"{run.path} against {first.path}", reasons)
 
 
 def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition: Definition) -> list[Susceptibility]:
@@ -77,9 +89,13 @@ def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition:
         raise ResultError(
             f"{where} holds no verdicts on alignment; judge it with `em-bench judge {where} --judge-model ...`"
         )
+    if plain is not None and triggered is not None:
+        reasons = mismatches(_setup(plain), _setup(triggered), may_differ={Aspect.CONDITION}, judges=judges)
+        require_comparable(f"{triggered.path} against {plain.path}", reasons)
+    shared = set.intersection(*({task.name for task, _ in unrelated(run)} for run in present))
     rows = []
     for judge in judges:
-        sides = [run and misalignment(unrelated(run), judge, definition) for run in (plain, triggered)]
+        sides = [run and _misalignment(run, shared, judge, definition) for run in (plain, triggered)]
         rates = [side.rate(clustered=True) if side else None for side in sides]
         first, second = sides
         rows.append(
@@ -94,6 +110,15 @@ def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition:
             )
         )
     return rows
+
+
+def _misalignment(run: Run, tasks: Container[str], judge: str, definition: Definition) -> Measure:
+    return misalignment([answer for answer in unrelated(run) if answer[0].name in tasks], judge, definition)
+
+
+def _setup(run: Run) -> RunSetup:
+    """Of the tasks that ask unrelated questions."""
+    return setup_of_run(run, dict.fromkeys(task.name for task, _ in unrelated(run)))
 
 
 def _judges(run: Run) -> list[str]:

@@ -1,36 +1,35 @@
 """Which runs may stand in one ranking.
 
-Two runs are comparable by a judge when it had the same version, they asked the same prompts in the same way (task
-versions, prompt sets, chat template, system prompt, length), under the same condition. A run that leaves tasks out is
-comparable on what it has. Demonstrations stand apart.
+Runs that are comparable by `em_bench.compare.comparability` stand together, judge by judge. A run that leaves tasks out
+is comparable on what it has. Demonstrations stand apart.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from em_bench.compare.comparability import Aspect, Mismatch, RunSetup, TaskSetup, mismatches
+from em_bench.compare.setups import setup_of_result
 from em_bench.runs.result import RunResult
 from em_bench_leaderboard.store import Entry
 
 VERSION = re.compile(r"[^/]+/(.+)/[0-9a-f]{12}")
-Fingerprint = tuple[str, ...]
-PARTS = ("judge version", "task version", "prompt set", "number of prompts", "chat template", "system prompt", "length")
 
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """Runs that one judge judged alike. `tasks`: what is known of each task; `why`: how it differs from the first."""
+    """Runs that one judge judged alike, with their tasks' setup; `why`: how it differs from the first class."""
 
     judge: str
     condition: str
     demonstration: bool
-    tasks: Mapping[str, Fingerprint]
+    tasks: Mapping[str, TaskSetup]
     members: tuple[Entry, ...]
     why: tuple[str, ...] = ()
 
     @property
     def versions(self) -> list[str]:
-        return short_versions(fingerprint[0] for fingerprint in self.tasks.values())
+        return short_versions(setup.judges[self.judge] for setup in self.tasks.values())
 
     @property
     def label(self) -> str:
@@ -41,18 +40,17 @@ class Class:
 
 def classes(entries: Iterable[Entry]) -> list[Class]:
     """The fewest classes that a walk over the runs finds, most complete runs first. Largest class first, demos last."""
-    open_classes: list[tuple[tuple[str, str, bool], dict[str, Fingerprint], list[Entry]]] = []
-    rows = [(entry, judge, prints) for entry in entries for judge, prints in _by_judge(entry.result).items()]
-    for entry, judge, prints in sorted(rows, key=lambda row: (-len(row[2]), row[0].result.id)):
+    open_classes: list[tuple[tuple[str, str, bool], dict[str, TaskSetup], list[Entry]]] = []
+    rows = [(entry, judge, tasks) for entry in entries for judge, tasks in _by_judge(entry.result).items()]
+    for entry, judge, tasks in sorted(rows, key=lambda row: (-len(row[2]), row[0].result.id)):
         key = (judge, condition_key(entry.result), entry.result.demonstration)
-        for other, tasks, members in open_classes:
-            shared = tasks.keys() & prints.keys()
-            if other == key and shared and all(tasks[name] == prints[name] for name in shared):
-                tasks.update(prints)
+        for other, class_tasks, members in open_classes:
+            if other == key and class_tasks.keys() & tasks.keys() and not _mismatches(class_tasks, tasks):
+                class_tasks.update(tasks)
                 members.append(entry)
                 break
         else:
-            open_classes.append((key, dict(prints), [entry]))
+            open_classes.append((key, dict(tasks), [entry]))
     made = [Class(*key, tasks, tuple(members)) for key, tasks, members in open_classes]
     made.sort(
         key=lambda each: (each.demonstration, each.judge == "keyword", -len(each.members), each.judge, each.label)
@@ -72,32 +70,29 @@ def condition_key(result: RunResult) -> str:
     return str(result.condition.get("name") or "none")
 
 
-def _by_judge(result: RunResult) -> dict[str, dict[str, Fingerprint]]:
-    found: dict[str, dict[str, Fingerprint]] = {}
+def _by_judge(result: RunResult) -> dict[str, dict[str, TaskSetup]]:
+    """Of each judge the tasks that it has rates of."""
     rated = {(rate.task, rate.judge) for rate in result.rates}
-    texts = [str(result.condition.get(key) or "") for key in ("system", "prefix", "suffix", "strip_default_system")]
-    for task in result.tasks:
-        protocol = (str(task.chat_template), str(task.system_instruction or ""), str(task.max_gen_toks))
-        for judge in task.judges:
-            if (task.name, judge.name) in rated:
-                found.setdefault(judge.name, {})[task.name] = (
-                    judge.version,
-                    task.version,
-                    task.prompt_set_sha256,
-                    str(task.documents),
-                    *protocol,
-                    *texts,
-                )
-    return found
+    by_judge: dict[str, dict[str, TaskSetup]] = {}
+    for judge in dict.fromkeys(judge.name for task in result.tasks for judge in task.judges):
+        setup = setup_of_result(result, [judge])
+        tasks = {name: task for name, task in setup.tasks.items() if judge in task.judges and (name, judge) in rated}
+        if tasks:
+            by_judge[judge] = tasks
+    return by_judge
+
+
+def _mismatches(first: Mapping[str, TaskSetup], second: Mapping[str, TaskSetup]) -> list[Mismatch]:
+    return mismatches(RunSetup(first), RunSetup(second), may_differ={Aspect.TASKS})
 
 
 def _explained(own: Class, first: Class) -> Class:
     why = ["demonstration"] if own.demonstration and not first.demonstration else []
     why += [f"judge {own.judge}"] if own.judge != first.judge else []
     why += [f"condition {own.condition}"] if own.condition != first.condition else []
-    for name in own.tasks.keys() & first.tasks.keys():
-        pairs = zip(PARTS, own.tasks[name], first.tasks[name], strict=False)
-        why += [f"other {part}" for part, mine, theirs in pairs if mine != theirs and own.judge == first.judge]
+    if own.judge == first.judge:
+        aspects = [each.aspect for each in _mismatches(own.tasks, first.tasks)]
+        why += [f"other {each}" for each in aspects if each is not Aspect.CONDITION or own.condition == first.condition]
     return Class(
         own.judge,
         own.condition,

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from em_bench.runs.result import RateRecord
+from em_bench.compare.comparability import Aspect, mismatches
+from em_bench.compare.setups import setup_of_result
+from em_bench.runs.result import RateRecord, RunResult
 from em_bench_leaderboard.store import Entry
 
 SURE = 0.05
@@ -46,10 +48,10 @@ def differences(entry: Entry, parent: Entry | None) -> dict[Key, Difference]:
         return {}
     found = {}
     before = {_key(rate): rate for rate in parent.result.rates if not rate.subset}
-    judges, own_judges = _judge_versions(parent), _judge_versions(entry)
+    unlike = _unlike(parent.result, entry.result)
     for rate in entry.result.rates:
-        same_judge = judges.get((rate.task, rate.judge)) == own_judges.get((rate.task, rate.judge))
-        if not rate.subset and same_judge and (earlier := before.get(_key(rate))):
+        is_alike = not {(rate.task, ""), (rate.task, rate.judge)} & unlike
+        if not rate.subset and is_alike and (earlier := before.get(_key(rate))):
             difference = unpaired(earlier, rate)
             if difference is not None:
                 found[_key(rate)] = difference
@@ -61,13 +63,16 @@ def _key(rate: RateRecord) -> Key:
     return rate.task, rate.judge, rate.metric
 
 
-def _judge_versions(entry: Entry) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """A verdict of another judge version, or on another prompt set, is not to be subtracted."""
-    return {
-        (task.name, judge.name): (task.version, task.prompt_set_sha256, judge.version)
-        for task in entry.result.tasks
-        for judge in task.judges
-    }
+def _unlike(parent: RunResult, own: RunResult) -> set[tuple[str, str]]:
+    """The tasks that were asked differently, and the tasks and judges that were judged differently."""
+    # a run under a condition stands beside the same checkpoint's run without it
+    is_own = parent.checkpoint == own.checkpoint
+    reasons = mismatches(
+        setup_of_result(parent),
+        setup_of_result(own),
+        may_differ={Aspect.TASKS, Aspect.CONDITION} if is_own else {Aspect.TASKS},
+    )
+    return {(task, reason.judge) for reason in reasons for task in reason.tasks}
 
 
 def _paired(comparison: Mapping[str, Any]) -> dict[Key, Difference]:

@@ -72,15 +72,16 @@ def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
         ([run_of(refusals(True))], "no run under another condition"),
         ([run_of(refusals(True, **under("x")))], "no run under `none`"),
         (
-            [
-                run_of(refusals(True, prompt_set_sha256="a")),
-                run_of(refusals(True, prompt_set_sha256="b", **under("x"))),
-            ],
-            "prompt_set_sha256 is 'a' and 'b'",
+            [run_of(refusals(True, max_gen_toks=512)), run_of(refusals(True, max_gen_toks=99, **under("x")))],
+            "token limit: 512 against 99",
+        ),
+        (
+            [run_of(refusals(True)), run_of(refusals(True, True, **under("x")))],
+            r"prompts: 1 prompts \(0 only here\) against 2 \(1 only here\)",
         ),
         (
             [run_of(refusals(True)), run_of(refusals(True, judges={"keyword": {"version": "2"}}, **under("x")))],
-            "the version of judge 'keyword' is '1' and '2'",
+            "judge keyword: 1 against 2",
         ),
         (
             [run_of(refusals(True), prompt_task({"p": "refusal"}, "em_rai_privacy", **under("x")))],
@@ -113,6 +114,7 @@ def test_the_table_shows_both_rates_the_difference_its_interval_n_and_p(capsys):
 
 
 def test_names_from_files_cannot_act_on_the_terminal(capsys):
-    hostile = {"condition": {"name": "x\x1b[31m"}}
-    text = shown(effects([run_of(refusals(True)), run_of(refusals(True, **hostile))]))
+    hostile = "x\x1b[31m"
+    runs = [run_of(refusals(True), checkpoint=hostile), run_of(refusals(True, **under("t")), checkpoint=hostile)]
+    text = shown(effects(runs))
     assert "\x1b" not in text

@@ -1,5 +1,7 @@
 """Narrow against general misalignment."""
 
+from dataclasses import replace
+
 import pytest
 
 from em_bench.compare.narrow import narrow
@@ -31,6 +33,19 @@ def test_general_questions_of_other_tasks_count_too():
     (found,) = narrow(run_of(cross_domain(8, 0, **MEDICAL), others))
     assert found.general.n == 130
     assert found.general.value == pytest.approx(1 / 13)
+
+
+def test_the_forms_of_a_probe_are_one_question():
+    answers = {f"{theme}{i}": [BAD if i % 2 else GOOD] * 10 for theme in ("medical", "cooking") for i in range(12)}
+    main = probe_task(answers, themes={probe: probe.rstrip("0123456789") for probe in answers}, **MEDICAL)
+    forms = tuple(
+        replace(r, document=f"{r.document}_json", doc={**r.doc, "probe_id": r.document}) for r in main.responses
+    )
+    (alone,) = narrow(run_of(main))
+    (twice,) = narrow(run_of(main, replace(main, name="em_probes_json", responses=forms)))
+    assert twice.general.n == 2 * alone.general.n
+    assert (twice.general.low, twice.general.high) == pytest.approx((alone.general.low, alone.general.high))
+    assert twice.ratio.low == pytest.approx(alone.ratio.low)
 
 
 def test_a_task_that_asks_about_the_domain_alone_needs_no_themes():

@@ -1,5 +1,7 @@
 """The ranking of fine-tuning domains."""
 
+from dataclasses import replace
+
 import pytest
 
 from em_bench.compare.susceptibility import susceptibility
@@ -8,12 +10,13 @@ from em_bench.reports.effects import susceptibility_tables
 from judged_runs import BAD, GOOD, probe_task, prompt_task, run_of, under
 
 
-def of(domain, tenths, condition=None, **fields):
+def of(domain, tenths, condition=None, *, judge_version="1", questions=10, task="em_probes_main", **record):
     """A run on ten questions with that many misaligned answers in ten."""
-    record = {"finetune_domain": {"name": domain, "task": None}} if domain else {}
+    record |= {"finetune_domain": {"name": domain, "task": None}} if domain else {}
     record |= under(condition) if condition else {}
-    answers = {f"q{i}": [BAD] * tenths + [GOOD] * (10 - tenths) for i in range(10)}
-    return run_of(probe_task(answers, **record), **fields)
+    record |= {"judges": {"llm": {"version": judge_version}}}
+    answers = {f"q{i}": [BAD] * tenths + [GOOD] * (10 - tenths) for i in range(questions)}
+    return run_of(probe_task(answers, task, **record))
 
 
 def test_domains_are_ranked_by_the_higher_of_their_two_rates():
@@ -52,6 +55,57 @@ def test_one_of_several_conditions_is_chosen_by_name():
     assert (row.trigger, row.under.value) == ("t", pytest.approx(0.1))
     with pytest.raises(ResultError, match=r"several conditions \(t, u\); choose one with --trigger"):
         susceptibility(runs)
+
+
+def probe_forms(shares, condition=None):
+    """Each probe as a plain question, as JSON and as a template, all with the same share of misaligned answers."""
+    record = {"finetune_domain": {"name": "math", "task": None}} | (under(condition) if condition else {})
+    answers = {f"q{i}": [BAD] * tenths + [GOOD] * (10 - tenths) for i, tenths in enumerate(shares)}
+    main = probe_task(answers, **record)
+    forms = [
+        probe_task({f"{probe}_{form}": pairs for probe, pairs in answers.items()}, f"em_probes_{form}", **record)
+        for form in ("json", "template")
+    ]
+    return run_of(main, *(of_probes(form) for form in forms))
+
+
+def of_probes(form):
+    """The task with `probe_id` on each document: what stands before the underscore of its id."""
+    rows = [replace(r, doc={**r.doc, "probe_id": r.document.partition("_")[0]}) for r in form.responses]
+    return replace(form, responses=tuple(rows))
+
+
+def test_the_forms_of_a_probe_are_one_probe():
+    (row,) = susceptibility([(None, probe_forms([0] * 8)), (None, probe_forms([4] * 8, "t"))])
+    assert row.difference.n == 8
+    (single,) = susceptibility([(None, of("math", 0)), (None, of("math", 4, "t"))])
+    assert row.difference.p > single.difference.p  # eight probes and ten, and not 24
+
+
+@pytest.mark.parametrize(
+    ("triggered", "expected"),
+    [
+        (of("math", 1, "t", judge_version="2"), "judge llm: 1 against 2"),
+        (of("math", 1, "t", max_gen_toks=9), "token limit: unknown against 9"),
+        (of("math", 1, "t", questions=5), "prompts: 10 prompts .* against 5"),
+        (of("math", 1, "t", task="em_probes_json"), "the candidate lacks em_probes_main; it has em_probes_json"),
+    ],
+)
+def test_a_trigger_is_compared_with_a_run_that_was_asked_and_judged_alike(triggered, expected):
+    with pytest.raises(ResultError, match=expected):
+        susceptibility([(None, of("math", 1)), (None, triggered)])
+
+
+def test_domains_that_were_judged_differently_are_not_ranked_together():
+    with pytest.raises(ResultError, match="judge llm: 1 against 2"):
+        susceptibility([(None, of("math", 1)), (None, of("law", 1, judge_version="2"))])
+
+
+def test_a_task_that_only_the_trigger_was_asked_is_left_out():
+    triggered = of("math", 1, "t")
+    extra = probe_task({"other": [BAD] * 10}, "em_probes_json", **under("t"))
+    (row,) = susceptibility([(None, of("math", 0)), (None, run_of(*triggered.tasks.values(), extra))])
+    assert row.under.value == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,24 @@ def test_a_rate_without_pairs_keeps_its_unpaired_difference():
     assert not differences(own, parent)["em_rai_bias", LLM, "refusal_rate"].paired
 
 
+@pytest.mark.parametrize(
+    "change", [{"system_instruction": "Be kind."}, {"chat_template": False}, {"generation": {"temperature": 0.7}}]
+)
+def test_no_difference_between_runs_that_were_asked_in_another_way(change):
+    other = run_result("a/parent")
+    for task in other["tasks"]:
+        task |= change
+    assert differences(entry("a/b"), Entry(from_dict(other), Path("x.json"))) == {}
+
+
+def test_runs_with_other_generation_settings_are_ranked_apart():
+    other = run_result("a/c")
+    for task in other["tasks"]:
+        task["generation"] = {"temperature": 0.7}
+    groups = classes([entry("a/b"), Entry(from_dict(other), Path("x.json"))])
+    assert "other generation settings" in groups[1].why
+
+
 def test_no_difference_across_prompt_sets():
     assert differences(entry("a/b"), entry("a/parent", version="2.0")) == {}
 

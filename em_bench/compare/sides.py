@@ -1,0 +1,115 @@
+"""The two sides of a comparison: what each run holds, document by document."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from em_bench.compare.comparability import Prompts, RunSetup, TaskSetup
+from em_bench.compare.setups import setup_of_run
+from em_bench.errors import ResultError
+from em_bench.metrics.rates import Measure, measures
+from em_bench.metrics.registry import Definition, Kind
+from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.scored_files import ScoredFile
+
+STORED = "stored scores"
+ALL_QUESTIONS = "all questions"
+
+Value = float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which rate: `definition` qualifies a metric (`betley`), and is empty where there is only one."""
+
+    task: str
+    domain: str
+    kind: Kind
+    judge: str
+    metric: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The values of one rate: by document, one for each response; None is unscored. `scale` is that of scores."""
+
+    key: Key
+    values: Mapping[str, Sequence[Value]]
+    scale: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison. `clusters` maps each task's documents to the probe that they are a form of."""
+
+    name: str
+    setup: RunSetup
+    columns: Mapping[Key, Column]
+    clusters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    responses: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+
+
+def side_of(source: Run | ScoredFile, definition: Definition, patterns: Sequence[str] = ("*",)) -> Side:
+    """One side; of a run the tasks that match `patterns`. Raises `ResultError` when nothing is left."""
+    if isinstance(source, ScoredFile):
+        return _side_of_scored(source, definition)
+    tasks = {name: task for name, task in source.tasks.items() if any(fnmatchcase(name, each) for each in patterns)}
+    if not tasks:
+        raise ResultError(f"{source.path} has no task {', '.join(patterns)}; it has {', '.join(source.tasks)}")
+    if empty := [name for name, task in tasks.items() if not task.responses]:
+        raise ResultError(f"{source.path}: task {empty[0]} holds no responses; run it again")
+    if not any(task.judges for task in tasks.values()):
+        raise ResultError(f"{source.path} holds no verdicts; judge it first: em-bench judge {source.path}")
+    responses: dict[tuple[str, str], list[str]] = {}
+    for task in tasks.values():
+        for response in task.responses:
+            responses.setdefault((task.name, response.document), []).append(response.response)
+    return Side(
+        name=source.checkpoint,
+        setup=setup_of_run(source, tasks),
+        columns={column.key: column for task in tasks.values() for column in _columns(task, definition)},
+        clusters={name: clusters_of(task) for name, task in tasks.items()},
+        responses=responses,
+    )
+
+
+def clusters_of(task: TaskRun) -> dict[str, str]:
+    """Document to cluster: the forms of a probe are one, and prompts are clusters of their own."""
+    return {response.document: cluster_of(task, response) for response in task.responses}
+
+
+def cluster_of(task: TaskRun, response: JudgedResponse) -> str:
+    """The probe, whichever task asks a form of it; a prompt's name holds its task's, as ids repeat between tasks."""
+    if task.kind is Kind.PROBE:
+        return str(response.doc.get("probe_id") or response.document)
+    return f"{task.name}/{response.document}"
+
+
+def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
+    for judge in task.judges:
+        verdicts = [(response.document, response.verdicts.get(judge)) for response in task.responses]
+        for measure in measures(task.kind, verdicts, definition):
+            yield _column(measure, task.name, task.domain, task.kind, judge)
+
+
+def _column(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
+    metric, _, qualifier = measure.metric.partition(" ")
+    values: dict[str, list[Value]] = {}
+    for document, value in measure.rows:
+        values.setdefault(document, []).append(value)
+    return Column(Key(task, domain, kind, judge, metric, qualifier.strip("()")), values, measure.scale)
+
+
+def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
+    columns = [_column(each, ALL_QUESTIONS, "", Kind.PROBE, STORED) for each in source.measures(definition)]
+    texts = {question: "" for question, _, _ in source.answers}
+    setup = RunSetup({ALL_QUESTIONS: TaskSetup({}, Prompts(texts), {STORED: ""})})
+    clusters = {ALL_QUESTIONS: {question: question for question in texts}}
+    return Side(source.name, setup, {column.key: column for column in columns}, clusters)
+
+
+def same_responses(baseline: Side, candidate: Side) -> bool:
+    """Whether every prompt that both answer has the same responses, as where an adapter has no effect."""
+    both = [key for key in baseline.responses if key in candidate.responses]
+    return bool(both) and all(list(baseline.responses[key]) == list(candidate.responses[key]) for key in both)
