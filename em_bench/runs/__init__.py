@@ -1,0 +1,1 @@
+"""Stored runs: read, summarised, and published as a `RunResult`."""
