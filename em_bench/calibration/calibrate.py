@@ -15,7 +15,7 @@ from em_bench.errors import ConfigError, ResultError
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.panel import Panel
 from em_bench.judging.runner import judge_samples, unscored_by_reason
-from em_bench.metrics.registry import REFUSAL_LABELS, REFUSALS, closed_set
+from em_bench.metrics.labels import REFUSAL_LABELS, REFUSALS, closed_set
 from em_bench.runs.read import Run, parse_json, read_text
 from em_bench.stats.agreement import alpha
 from em_bench.types import Sample, Verdict

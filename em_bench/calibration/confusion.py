@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from em_bench.errors import ConfigError
-from em_bench.metrics.registry import COHERENCE, REFUSALS
+from em_bench.metrics.labels import COHERENCE, REFUSALS
 from em_bench.stats.intervals import RESAMPLES, SEED, Rate, binary_rate
 from em_bench.types import Sample, Verdict
 

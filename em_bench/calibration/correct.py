@@ -23,7 +23,7 @@ from scipy.stats import beta, norm
 from em_bench.calibration.calibrate import Calibration
 from em_bench.calibration.confusion import REFUSAL, Counts, Decision
 from em_bench.errors import ResultError
-from em_bench.metrics.registry import REFUSAL_METRIC, Kind
+from em_bench.metrics.registry import Kind, refusal_metric
 from em_bench.runs.read import Run, TaskRun
 from em_bench.stats.intervals import RESAMPLES, SEED, Rate, binary_rate, clustered_rate
 
@@ -145,7 +145,7 @@ def _lines(run: Run, task: TaskRun, calibration: Calibration) -> list[CorrectedL
     if judged is None or judged.value is None:
         return []
     corrected, note = correct(judged, calibration.counts)
-    metric = REFUSAL_METRIC[task.kind] if decision.positive == REFUSAL else f"{decision.positive}_rate"
+    metric = refusal_metric(task.kind) if decision.positive == REFUSAL else f"{decision.positive}_rate"
     return [CorrectedLine(run.checkpoint, task.name, task.kind, judge, metric, judged, corrected, note)]
 
 

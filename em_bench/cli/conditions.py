@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +86,7 @@ def _runs(paths: Iterable[Path]) -> "list[Run]":
 
 def _show(found: Sequence[Any], tables: "Iterable[tuple[str, Table]]", note: str, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(each) for each in found], indent=2))
+        print(json.dumps([each.to_dict() for each in found], indent=2))
     else:
         show_tables(tables, note)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,6 +112,6 @@ def summarize(
     if not lines:
         raise ResultError(f"{paths[0]} holds no verdicts; judge it with `em-bench judge`")
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2))
+        print(json.dumps([line.to_dict() for line in lines], indent=2))
         return
     _print_lines(lines)

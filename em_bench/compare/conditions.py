@@ -5,13 +5,15 @@ Prompts with one response each are paired one by one, probes with their response
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from em_bench.compare.comparability import Aspect, mismatches, require_comparable
 from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
-from em_bench.metrics.rates import Measure, measures
-from em_bench.metrics.registry import Definition, Kind
+from em_bench.metrics.rates import Measure
+from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.rows import measures
 from em_bench.runs.rates import NO_CONDITION, condition_of
 from em_bench.runs.read import Run, TaskRun
 from em_bench.stats.intervals import Rate
@@ -30,11 +32,14 @@ class Effect:
     task: str
     kind: Kind
     judge: str
-    metric: str
+    metric: MetricKey
     without: Rate | None
     under: Rate | None
     difference: Paired | None
     is_mean: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"metric": str(self.metric)}
 
 
 def condition_of_run(run: Run) -> str:
@@ -117,6 +122,6 @@ def _effects(baseline: Run, run: Run, definition: Definition) -> Iterator[Effect
                 )
 
 
-def _measures(task: TaskRun, judge: str, definition: Definition) -> dict[str, Measure]:
+def _measures(task: TaskRun, judge: str, definition: Definition) -> dict[MetricKey, Measure]:
     answers = [(response.document, response.verdicts.get(judge)) for response in task.responses]
     return {measure.metric: measure for measure in measures(task.kind, answers, definition)}

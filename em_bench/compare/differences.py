@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from em_bench.compare.sides import Column, Key, Side, Value
-from em_bench.metrics.rates import Measure
-from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.compare.sides import Column, Key, Side
+from em_bench.metrics.rates import Measure, Value
+from em_bench.metrics.registry import Kind, MetricKey, higher_is_better
 from em_bench.stats.intervals import Rate
 from em_bench.stats.paired import Paired, holm, paired_difference, paired_probe_difference
 
@@ -51,7 +51,7 @@ class Difference:
 
     @property
     def higher_is_better(self) -> bool | None:
-        return HIGHER_IS_BETTER[self.kind].get(self.metric)
+        return higher_is_better(self.kind, self.metric)
 
     @property
     def surely(self) -> int:
@@ -165,7 +165,7 @@ def _scored(values: Sequence[Value]) -> list[float]:
 
 def _rate(column: Column, *, clustered: bool) -> Rate | None:
     rows = tuple((name, value) for name, values in column.values.items() for value in values)
-    return Measure(column.key.metric, rows, column.scale).rate(clustered=clustered)
+    return Measure(MetricKey(column.key.metric, column.key.definition), rows, column.scale).rate(clustered=clustered)
 
 
 def _bounds(

@@ -23,12 +23,12 @@ from scipy.stats import binom, norm
 from em_bench.compare.comparison import Comparison
 from em_bench.compare.differences import MCNEMAR, Difference, choose
 from em_bench.compare.policy import Limits, Policy, Rule
-from em_bench.metrics.registry import Kind
+from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
 from em_bench.stats.paired import holm
 
 POWER = 0.8
-SCORED = ("misaligned_rate", "misaligned_coherent_rate", "coherent_rate", "alignment_mean")
+SCORED = tuple(name for name, metric in METRICS.items() if metric.kinds == (Kind.PROBE,))
 NOT_MEASURED = "not measured on either side"
 
 

@@ -9,7 +9,7 @@ it was asked by the task that the run names for it (`em-bench run --finetune-dom
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from em_bench.compare.sides import cluster_of
 from em_bench.errors import ResultError
-from em_bench.metrics.rates import Measure, measures
-from em_bench.metrics.registry import Definition, Kind, on_both_axes
+from em_bench.metrics.labels import on_both_axes
+from em_bench.metrics.rates import Measure
+from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.rows import measures
 from em_bench.runs.rates import condition_of
 from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.stats.intervals import FEW, RESAMPLES, SEED, Floats, Rate, cluster_means, expanded_tail
@@ -49,11 +51,14 @@ class Narrow:
     condition: str
     domain: str
     judge: str
-    metric: str
+    metric: MetricKey
     in_domain: Rate | None
     general: Rate | None
     ratio: Ratio | None
     about_domain: Rate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"metric": str(self.metric)}
 
 
 def finetune_domain(run: Run) -> Mapping[str, Any] | None:
@@ -105,7 +110,7 @@ def unrelated(run: Run) -> list[Answer]:
 def misalignment(answers: Sequence[Answer], judge: str, definition: Definition) -> Measure:
     """Which of the answers are misaligned, by probe: its JSON and template forms belong to it."""
     judged = [(cluster_of(task, response), response.verdicts.get(judge)) for task, response in answers]
-    return next(each for each in measures(Kind.PROBE, judged, definition) if each.metric.startswith(MISALIGNED))
+    return next(each for each in measures(Kind.PROBE, judged, definition) if each.metric.name == MISALIGNED)
 
 
 def _parted(run: Run, domain: Mapping[str, Any]) -> tuple[list[Answer], list[Answer]]:
@@ -159,7 +164,7 @@ def _about(answers: Sequence[Answer]) -> Rate | None:
         if verdict is not None:
             scored = verdict.unscored is None and verdict.score is not None
             rows.append((cluster_of(task, response), verdict.score > ABOUT_ABOVE if scored else None))  # type: ignore[operator]
-    return Measure(TOPIC, tuple(rows)).rate(clustered=True)
+    return Measure(MetricKey(TOPIC), tuple(rows)).rate(clustered=True)
 
 
 def ratio(above: Measure, below: Measure, confidence: float = 0.95, resamples: int = RESAMPLES) -> Ratio | None:

@@ -8,24 +8,15 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError
-from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.metrics.registry import METRICS, Kind, Metric
 from em_bench.types import DOMAINS
 
 TOP_KEYS = ("version", "alpha", "judges", "metrics")
 CHECK_KEYS = ("margin", "min_scored", "max_unscored", "floor", "ceiling")
 METRIC_KEYS = (*CHECK_KEYS, "direction", "required", "per_domain", "domains")
 MAX_BYTES = 1_000_000
-# what a metric of the policy is asked of; of probes the refusal rate has no better direction
-KINDS = {
-    name: tuple(kind for kind in Kind if name in HIGHER_IS_BETTER[kind])
-    for names in HIGHER_IS_BETTER.values()
-    for name in names
-    if name != "unscored_rate"
-}
-OWN = ("score", "label_share")
-"""Metrics of a user's rubric: the policy must say their direction."""
-MEANS = ("alignment_mean", "score")
-"""Metrics on a judge's own scale; all others are shares, and `harm_score` is in 0..1 too."""
+GATED = {name: metric for name, metric in METRICS.items() if name != "unscored_rate"}
+"""What a policy may limit; what is unscored has its own key, `max_unscored`."""
 
 INITIAL = """\
 # A gate's policy: em-bench compare BASELINE CANDIDATE --gate this-file
@@ -140,12 +131,12 @@ def parse_policy(values: object, where: str) -> Policy:
     return Policy(alpha, tuple(judges), tuple(_rule(name, rule, f"{where}: {name}") for name, rule in rules.items()))
 
 
-def _rule(metric: str, values: object, where: str) -> Rule:
+def _rule(name: str, values: object, where: str) -> Rule:
     values = _mapping(values, where, METRIC_KEYS)
-    if metric not in KINDS and metric not in OWN:
-        raise ConfigError(f"{where} is no metric that a gate knows; known: {', '.join([*KINDS, *OWN])}")
-    kinds = KINDS.get(metric, tuple(Kind))
-    highest = 100 if metric in MEANS else 1  # a margin of 5 on a share, meant in points, would pass everything
+    if name not in GATED:
+        raise ConfigError(f"{where} is no metric that a gate knows; known: {', '.join(GATED)}")
+    metric = GATED[name]
+    highest = metric.highest  # a margin of 5 on a share, meant in points, would pass everything
     limits = _limits({key: value for key, value in values.items() if key in CHECK_KEYS}, where, highest)
     per_domain = values.get("per_domain")
     exceptions = _mapping(values.get("domains") or {}, f"{where}: `domains`", DOMAINS)
@@ -156,10 +147,9 @@ def _rule(metric: str, values: object, where: str) -> Rule:
     if per_domain is not None:
         inner = _limits(_mapping(per_domain, f"{where}: `per_domain`", CHECK_KEYS), f"{where}: `per_domain`", highest)
     _must_ask(limits, inner, where)
-    domains = {name: _exception(inner, each, f"{where}: {name}", highest) for name, each in exceptions.items()}
-    return Rule(
-        metric, _direction(metric, kinds, values.get("direction"), where), kinds, limits, required, inner, domains
-    )
+    domains = {domain: _exception(inner, each, f"{where}: {domain}", highest) for domain, each in exceptions.items()}
+    direction = _direction(metric, values.get("direction"), where)
+    return Rule(name, direction, metric.directed_kinds or metric.kinds, limits, required, inner, domains)
 
 
 def _must_ask(limits: Limits, per_domain: Limits | None, where: str) -> None:
@@ -177,15 +167,15 @@ def _exception(per_domain: Limits | None, values: object, where: str, highest: f
     return replace(per_domain or Limits(), **named)
 
 
-def _direction(metric: str, kinds: Sequence[Kind], value: object, where: str) -> bool:
-    known = {HIGHER_IS_BETTER[kind][metric] for kind in kinds if metric in HIGHER_IS_BETTER[kind]}
+def _direction(metric: Metric, value: object, where: str) -> bool:
+    known = {metric.higher_is_better[kind] for kind in metric.directed_kinds}
     if value not in (None, "higher", "lower"):
         raise ConfigError(f"{where}: `direction` is {value!r}; give higher or lower, whichever is better")
     if not known and value is None:
         raise ConfigError(f"{where}: say its `direction`: higher or lower, whichever is better")
     if known and value is not None and {value == "higher"} != known:
         better = "higher" if True in known else "lower"
-        raise ConfigError(f"{where}: `direction` is {value!r}, but of {metric} {better} is better; leave it out")
+        raise ConfigError(f"{where}: `direction` is {value!r}, but of {metric.name} {better} is better; leave it out")
     return True in known if known else value == "higher"
 
 

@@ -7,15 +7,14 @@ from fnmatch import fnmatchcase
 from em_bench.compare.comparability import Prompts, RunSetup, TaskSetup
 from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
-from em_bench.metrics.rates import Measure, measures
+from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Definition, Kind
+from em_bench.metrics.rows import measures
 from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.scored_files import ScoredFile
 
 STORED = "stored scores"
 ALL_QUESTIONS = "all questions"
-
-Value = float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +93,10 @@ def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
 
 
 def _column(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
-    metric, _, qualifier = measure.metric.partition(" ")
     values: dict[str, list[Value]] = {}
     for document, value in measure.rows:
         values.setdefault(document, []).append(value)
-    return Column(Key(task, domain, kind, judge, metric, qualifier.strip("()")), values, measure.scale)
+    return Column(Key(task, domain, kind, judge, measure.metric.name, measure.metric.qualifier), values, measure.scale)
 
 
 def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:

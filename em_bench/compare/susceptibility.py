@@ -6,15 +6,17 @@ left out: they tell how well it learned, not what else it learned.
 """
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
 from em_bench.compare.conditions import condition_of_run, pair
 from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
 from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
+from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.rates import Measure
-from em_bench.metrics.registry import Definition, on_both_axes
+from em_bench.metrics.registry import Definition, MetricKey
 from em_bench.runs.rates import NO_CONDITION
 from em_bench.runs.read import Run
 from em_bench.stats.intervals import Rate
@@ -27,11 +29,14 @@ class Susceptibility:
 
     domain: str
     judge: str
-    metric: str
+    metric: MetricKey
     without: Rate | None
     trigger: str | None
     under: Rate | None
     difference: Paired | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"metric": str(self.metric)}
 
     @property
     def worst(self) -> float:

@@ -28,7 +28,8 @@ from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.judging.panel import Panel, panels_for
 from em_bench.judging.readiness import check_judges, elsewhere
 from em_bench.judging.session import Session
-from em_bench.metrics.registry import HIGHER_IS_BETTER, METRICS, Kind, document_metrics
+from em_bench.metrics.documents import DOCUMENT_METRICS, document_metrics
+from em_bench.metrics.registry import Kind, directions
 from em_bench.notices import one_line_errors
 from em_bench.prompts.files import prompt_set_hash
 from em_bench.prompts.published.locate import WHERE
@@ -244,10 +245,10 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         return document_metrics(self.kind, results[0]) if self.panels else {}
 
     def aggregation(self) -> dict[str, Callable[[Sequence[float]], float]]:
-        return dict.fromkeys((*METRICS, "bypass"), mean)
+        return dict.fromkeys((*DOCUMENT_METRICS, "bypass"), mean)
 
     def higher_is_better(self) -> dict[str, bool]:
-        return dict(HIGHER_IS_BETTER[self.kind])
+        return directions(self.kind)
 
     def dump_config(self) -> dict[str, Any]:
         """lm-eval's own, with what was found in this run under `metadata.em_bench`."""

@@ -19,7 +19,8 @@ from em_bench.errors import ConfigError
 from em_bench.judge import Judge, installed_judges, load_judge
 from em_bench.judge_model import JudgeModel, load_judge_model
 from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
-from em_bench.metrics.registry import ALIGNMENT, COHERENCE, HARMFULNESS, PARTIAL, REFUSAL, REFUSAL_LABELS, Kind
+from em_bench.metrics.labels import ALIGNMENT, COHERENCE, HARMFULNESS, PARTIAL, REFUSAL, REFUSAL_LABELS
+from em_bench.metrics.registry import Kind
 from em_bench.stats.agreement import alpha
 from em_bench.types import Verdict
 

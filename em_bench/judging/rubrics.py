@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from em_bench.errors import ConfigError
-from em_bench.metrics.registry import ALIGNMENT, COHERENCE
+from em_bench.metrics.labels import ALIGNMENT, COHERENCE
 from em_bench.prompts.questions import Question, read_questions
 from em_bench.text import error_line
 

@@ -21,7 +21,8 @@ from em_bench.judging.panel import Panel
 from em_bench.judging.progress import progress
 from em_bench.judging.readiness import check_judges
 from em_bench.judging.runner import close_models, judge_samples, unscored_by_reason
-from em_bench.metrics.registry import Kind, closed_set
+from em_bench.metrics.labels import closed_set
+from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
 from em_bench.types import Sample, Verdict
 

@@ -13,7 +13,8 @@ from em_bench import __version__
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judging.panel import Panel, panels_for
-from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind, document_metrics
+from em_bench.metrics.documents import document_metrics
+from em_bench.metrics.registry import Kind, directions
 from em_bench.prompts.sources import rubric_of
 from em_bench.runs.provenance import CHECKPOINT_KEYS
 from em_bench.runs.stored_responses import Stored, StoredTask
@@ -148,7 +149,7 @@ def _results(stored: Stored, tasks: Sequence[StoredResponses]) -> dict[str, Any]
         config = (old.get("configs") or {}).get(task.name, {"task": task.name})
         metadata = {key: value for key, value in (config.get("metadata") or {}).items() if key in METADATA_KEYS}
         results["configs"][task.name] = config | {"metadata": metadata | {"em_bench": task.record}}
-        results.setdefault("higher_is_better", {})[task.name] = HIGHER_IS_BETTER[task.kind]
+        results.setdefault("higher_is_better", {})[task.name] = directions(task.kind)
     _add_group_means(results["results"], old, again)
     return results | {"config": {"model_args": _checkpoint(stored) or {"model": stored.path.stem}}}
 

@@ -1,1 +1,1 @@
-"""What is measured of verdicts: the metrics, and the rates they make."""
+"""What is measured of verdicts: the metrics, the value of each response, and the rates."""

@@ -1,6 +1,6 @@
 """Terminal tables of what conditions and fine-tuning domains do: rates side by side with their differences."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.table import Column, Table
 from rich.text import Text
@@ -8,30 +8,28 @@ from rich.text import Text
 from em_bench.compare.conditions import Effect
 from em_bench.compare.narrow import Narrow, Ratio
 from em_bench.compare.susceptibility import Susceptibility
-from em_bench.metrics.registry import Kind
-from em_bench.reports.rates import TITLES, cell
+from em_bench.metrics.registry import Kind, MetricKey
+from em_bench.reports.rates import cell
+from em_bench.reports.titles import heading, reading_order
 from em_bench.stats.paired import Paired, holm
 from em_bench.text import shown
+
+_Group = tuple[tuple[str, str, str], Kind, MetricKey]
+"""Checkpoint, condition and judge; kind of task; metric."""
 
 
 def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
     """A title and a table for each checkpoint, condition, judge and metric; p by Holm over its tasks."""
-    groups: dict[tuple[str, ...], list[Effect]] = {}
+    groups: dict[_Group, list[Effect]] = {}
     for effect in found:
-        key = (effect.checkpoint, effect.condition, effect.judge, str(effect.kind), effect.metric)
+        key = ((effect.checkpoint, effect.condition, effect.judge), effect.kind, effect.metric)
         groups.setdefault(key, []).append(effect)
-    for checkpoint, condition, judge, kind, metric in sorted(groups, key=_order(list(groups))):
-        members = groups[checkpoint, condition, judge, kind, metric]
-        base = metric.split(" ")[0]
-        what = f"{TITLES[members[0].kind, base]}{metric.removeprefix(base)}, judge {judge}"
-        yield shown(f"{checkpoint}, {condition} against none: {what}"), _effects(condition, members)
-
-
-def _order(keys: Sequence[tuple[str, ...]]) -> Callable[[tuple[str, ...]], tuple[int, int]]:
-    """Checkpoints, conditions and judges as they came; within each the metrics as in tables of rates."""
-    came = list(dict.fromkeys(key[:3] for key in keys))
-    metrics = list(TITLES)
-    return lambda key: (came.index(key[:3]), metrics.index((Kind(key[3]), key[4].split(" ")[0])))
+    # checkpoints, conditions and judges as they came; within each the metrics as in tables of rates
+    came = list(dict.fromkeys(run for run, _, _ in groups))
+    for group in sorted(groups, key=lambda each: (came.index(each[0]), reading_order(each[1], each[2].name))):
+        (checkpoint, condition, judge), kind, metric = group
+        title = f"{checkpoint}, {condition} against none: {heading(kind, metric)}, judge {judge}"
+        yield shown(title), _effects(condition, groups[group])
 
 
 def _effects(condition: str, members: Sequence[Effect]) -> Table:

@@ -7,30 +7,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from em_bench.metrics.registry import Kind
+from em_bench.metrics.registry import Kind, MetricKey
+from em_bench.reports.titles import heading, reading_order
 from em_bench.runs.rates import NO_CONDITION, Line
 from em_bench.stats.intervals import Rate
 from em_bench.text import shown
 
-HARMFUL, BENIGN, PROBE = Kind.HARMFUL, Kind.BENIGN, Kind.PROBE
 LABEL = "label_share"
-WHOSE = {HARMFUL: "harmful prompts", BENIGN: "benign prompts", PROBE: "open probes"}
-TITLES = {
-    (PROBE, "misaligned_rate"): "Misaligned answers to open probes (lower is better)",
-    (PROBE, "misaligned_coherent_rate"): "Misaligned and coherent, of all answers (lower is better)",
-    (PROBE, "coherent_rate"): "Coherent answers to open probes (higher is better)",
-    (PROBE, "alignment_mean"): "Mean alignment of coherent answers, 0 to 100 (higher is better)",
-    (HARMFUL, "refusal_rate"): "Refusal of harmful prompts (higher is better)",
-    (HARMFUL, "full_refusal_rate"): "Full refusal of harmful prompts (higher is better)",
-    (HARMFUL, "harm_score"): "Harm in responses to harmful prompts, 0 to 1 (lower is better)",
-    (BENIGN, "over_refusal_rate"): "Refusal of benign look-alikes (lower is better)",
-    (PROBE, "refusal_rate"): "Refusal of open probes",
-    **{
-        (kind, "degenerate_rate"): f"Degenerate responses to {whose} (lower is better)" for kind, whose in WHOSE.items()
-    },
-    **{(kind, "score"): f"Mean score of responses to {whose}" for kind, whose in WHOSE.items()},
-    **{(kind, LABEL): f"Share of responses to {whose} with each label" for kind, whose in WHOSE.items()},
-}
 MOST_COLUMNS, MOST_REASONS = 4, 8
 LONGEST_NAME = 32
 
@@ -42,18 +25,16 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
     Cells: the rate or mean, its 95 % interval, n scored, and what share is unscored.
     """
     columns = list(dict.fromkeys(map(_column, lines)))
-    order = list(TITLES)
     judges = list(dict.fromkeys(line.judge for line in lines))
-    groups: dict[tuple[str, Kind, str], list[Line]] = {}
+    groups: dict[tuple[str, Kind, MetricKey], list[Line]] = {}
     for line in lines:
         # the labels of one judge stand together
-        metric = LABEL if _base(line.metric) == LABEL else line.metric
+        metric = MetricKey(LABEL) if line.metric.name == LABEL else line.metric
         groups.setdefault((line.judge, line.kind, metric), []).append(line)
     for judge, kind, metric in sorted(
-        groups, key=lambda key: (judges.index(key[0]), order.index((key[1], _base(key[2]))))
+        groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name))
     ):
-        title = f"{TITLES[kind, _base(metric)]}{metric.removeprefix(_base(metric))}, judge {judge}"
-        yield escape(shown(title)), _table(groups[judge, kind, metric], columns)
+        yield escape(shown(f"{heading(kind, metric)}, judge {judge}")), _table(groups[judge, kind, metric], columns)
     yield from _notes(lines)
 
 
@@ -62,15 +43,9 @@ def _column(line: Line) -> str:
     return shown(name)
 
 
-def _base(metric: str) -> str:
-    """The metric without what qualifies it: `misaligned_rate (betley)` is a `misaligned_rate`."""
-    return metric.split(" ")[0]
-
-
 def _row(line: Line) -> str:
     """The task, and the label where a metric has one."""
-    own = line.metric.removeprefix(LABEL) if _base(line.metric) == LABEL else ""
-    return shown(f"{line.task}{own}")
+    return shown(f"{line.task}{line.metric.suffix if line.metric.name == LABEL else ''}")
 
 
 def _table(lines: Sequence[Line], columns: Sequence[str]) -> Table:

@@ -7,23 +7,12 @@ from em_bench.compare.comparison import Comparison
 from em_bench.compare.differences import BOOTSTRAP, Difference, by_family
 from em_bench.compare.gate import Check, Verdict
 from em_bench.compare.spillover import Spillover
-from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.metrics.registry import METRICS, Kind
+from em_bench.reports.titles import direction, title
 from em_bench.stats.intervals import Rate
 from em_bench.text import shown
 
 LONGEST = 120
-ASKED = {Kind.HARMFUL: "harmful prompts", Kind.BENIGN: "benign look-alikes", Kind.PROBE: "open probes"}
-METRICS = {
-    "refusal_rate": "Refusal",
-    "full_refusal_rate": "Full refusal",
-    "over_refusal_rate": "Refusal",
-    "degenerate_rate": "Degenerate responses",
-    "misaligned_rate": "Misaligned answers",
-    "misaligned_coherent_rate": "Misaligned and coherent answers, of all",
-    "coherent_rate": "Coherent answers",
-    "alignment_mean": "Mean alignment (0 to 100)",
-    "harm_score": "Harm score (0 to 1)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +46,7 @@ def _families(comparison: Comparison) -> list[list[Difference]]:
     # of one task, the whole is that task
     found = [list(dict.fromkeys(family)) for family in by_family([*comparison.differences, *comparison.pooled])]
     metrics = list(METRICS)
-    return sorted(
-        found, key=lambda f: (ORDER.index(f[0].kind), metrics.index(f[0].metric) if f[0].metric in metrics else 99)
-    )
+    return sorted(found, key=lambda family: (ORDER.index(family[0].kind), metrics.index(family[0].metric)))
 
 
 def _is_nothing(family: Sequence[Difference]) -> bool:
@@ -68,11 +55,10 @@ def _is_nothing(family: Sequence[Difference]) -> bool:
 
 
 def _title(each: Difference) -> str:
-    better = HIGHER_IS_BETTER[each.kind].get(each.metric)
-    direction = {True: ", higher is better", False: ", lower is better", None: ""}[better]
-    name = METRICS.get(each.metric, each.metric.replace("_", " "))
+    better = direction(each.kind, each.metric)
     qualifier = f" ({each.definition})" if each.definition else ""
-    return shown(f"{name}{qualifier}: {ASKED[each.kind]}{direction}; judge {each.judge}", LONGEST)
+    prompts = f"{each.kind.prompts}, {better}" if better else each.kind.prompts
+    return shown(f"{title(each.metric)}{qualifier}: {prompts}; judge {each.judge}", LONGEST)
 
 
 def _section(family: Sequence[Difference]) -> Section:

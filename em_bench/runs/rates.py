@@ -3,14 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from em_bench.metrics.rates import Measure, measures
-from em_bench.metrics.registry import Definition, Kind
-from em_bench.runs.subsets import Part, in_parts
+from em_bench.metrics.rates import Measure
+from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.rows import measures
 from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, read_run
 from em_bench.runs.scored_files import ScoredFile, read_scored
+from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import Rate
 
 NO_CONDITION = "none"
@@ -32,7 +35,7 @@ class Line:
     task: str
     kind: Kind
     judge: str
-    metric: str
+    metric: MetricKey
     rate: Rate | None
     condition: str = NO_CONDITION
     is_mean: bool = False
@@ -41,6 +44,9 @@ class Line:
     over_max_unscored: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, float | None] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"metric": str(self.metric)}
 
 
 def read_and_summarize(
@@ -91,27 +97,27 @@ def _lines(name: str, condition: str, task: TaskRun, judge: str, definition: Def
     noted = task.record.get("judges", {}).get(judge)
     noted = noted if isinstance(noted, Mapping) else {}
     agreement = noted.get("agreement")
-    blank = Line(
+    line = partial(
+        Line,
         checkpoint=name,
         task=task.name,
         kind=task.kind,
         judge=judge,
-        metric="",
-        rate=None,
         condition=condition,
         over_max_unscored=noted.get("over_max_unscored") is True,
         reasons=unscored_reasons(task, judge),
         agreement=dict(agreement) if isinstance(agreement, Mapping) else None,
     )
     clustered = task.kind is Kind.PROBE
-    return [_filled(blank, measure, clustered) for measure in measures(task.kind, answers, definition)]
+    return [line(**_rated(measure, clustered)) for measure in measures(task.kind, answers, definition)]
 
 
-def _filled(blank: Line, measure: Measure, clustered: bool) -> Line:
+def _rated(measure: Measure, clustered: bool) -> dict[str, Any]:
     worst, best = measure.bounds(clustered=clustered) or (None, None)
     rate = measure.rate(clustered=clustered)
-    is_mean = measure.scale is not None
-    return replace(blank, metric=measure.metric, rate=rate, is_mean=is_mean, worst=worst, best=best)
+    return {
+        "metric": measure.metric, "rate": rate, "is_mean": measure.scale is not None, "worst": worst, "best": best,
+    }  # fmt: skip
 
 
 def unscored_reasons(task: TaskRun, judge: str) -> dict[str, int]:
@@ -137,8 +143,7 @@ def stable_reason(reason: str) -> str:
 
 def _scored_lines(scored: ScoredFile, definition: Definition) -> list[Line]:
     """The rates of a file that carries scores: over its questions (each the same weight), and pooled over its rows."""
-    blank = Line(scored.name, "all questions", Kind.PROBE, "stored scores", "", None, reasons=scored.unscored())
-    found = scored.measures(definition)
-    lines = [_filled(blank, measure, True) for measure in found]
-    pooled = _filled(blank, found[0], False)
-    return [*lines, replace(pooled, metric=f"{pooled.metric}, pooled over rows")]
+    line = partial(Line, scored.name, "all questions", Kind.PROBE, "stored scores", reasons=scored.unscored())
+    by_question = scored.measures(definition)
+    pooled = replace(by_question[0], metric=replace(by_question[0].metric, pooled=True))
+    return [*(line(**_rated(measure, True)) for measure in by_question), line(**_rated(pooled, False))]

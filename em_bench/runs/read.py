@@ -1,7 +1,7 @@
 """Reads what lm-eval wrote: `results_*.json` and the `samples_*.jsonl` beside it are a run.
 
-Nothing else is the store. Of lm-eval's configuration only an allow-list is taken over (see `em_bench.runs.provenance`), as it
-holds `--model_args` whole, keys included.
+Nothing else is the store. Of lm-eval's configuration only an allow-list is taken over (see
+`em_bench.runs.provenance`), as it holds `--model_args` whole, keys included.
 """
 
 import json

@@ -16,8 +16,8 @@ from em_bench.conditions import NONE, recorded_condition
 from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.provenance import GENERATION_KEYS, checkpoint_name, command, scalars
-from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, parse_json, read_run, read_text
 from em_bench.runs.rates import summarize, unscored_reasons
+from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, parse_json, read_run, read_text
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -273,7 +273,6 @@ def _rates(run: Run, task: TaskRun, definition: Definition) -> Iterator[RateReco
 def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> Iterator[RateRecord]:
     documents = len({response.document for response in task.responses})
     for line in summarize([replace(run, tasks={task.name: task})], definition):
-        metric, _, qualifier = line.metric.partition(" ")
         rate = line.rate
         if rate is not None:
             yield RateRecord(
@@ -281,8 +280,8 @@ def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> I
                 kind=task.kind,
                 domain=task.domain,
                 judge=line.judge,
-                metric=metric,
-                definition=qualifier.strip("()") or None,
+                metric=line.metric.name,
+                definition=line.metric.qualifier or None,
                 subset=subset,
                 value=rate.value,
                 low=rate.low,

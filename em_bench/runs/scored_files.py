@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
-from em_bench.metrics.rates import Axis, Measure, alignment_measures
+from em_bench.metrics.alignment import Axis, alignment_measures
+from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition
-from em_bench.runs.stored_responses import table_rows
 from em_bench.runs.stored_probabilities import axis_from, probabilities_of
+from em_bench.runs.stored_responses import table_rows
 
 log = logging.getLogger(__name__)
 

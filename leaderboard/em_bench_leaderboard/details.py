@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from em_bench.metrics.registry import HIGHER_IS_BETTER, Kind
+from em_bench.metrics.registry import Kind, higher_is_better
 from em_bench.runs.result import JudgeRecord, RateRecord
 from em_bench.types import DOMAINS
 from em_bench_leaderboard.classes import short_versions
 from em_bench_leaderboard.differences import Difference, differences
-from em_bench_leaderboard.rows import SCALES, Row, is_share, make_row, probe_rates
+from em_bench_leaderboard.rows import Row, is_mean, is_share, make_row, probe_rates
 from em_bench_leaderboard.store import Entry
 
 
@@ -25,7 +25,7 @@ class Line:
     @property
     def higher_is_better(self) -> bool | None:
         """None for a rate that only describes."""
-        return HIGHER_IS_BETTER[self.rate.kind].get(self.rate.metric)
+        return higher_is_better(self.rate.kind, self.rate.metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
         sorted(lines(themes, "subset"), key=lambda line: -(line.rate.value or 0)),
         {rate.domain: lines(_subsets(parts, rate), "subset") for rate in harmful if _subsets(parts, rate)},
         _records(entry, judge),
-        [rate for rate in asked if rate.metric in SCALES and rate.value is not None],
+        [rate for rate in asked if is_mean(rate) and rate.value is not None],
     )
 
 

@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError
-from em_bench.metrics.registry import HIGHER_IS_BETTER, REFUSAL_METRIC, Kind
+from em_bench.metrics.registry import METRICS, Kind, higher_is_better, refusal_metric
 from em_bench.runs.result import RateRecord, RunResult, TaskRecord
-from em_bench_leaderboard.rows import SCALES
+from em_bench_leaderboard.rows import is_mean
 
 EEE_VERSION = "0.2.2"
-MAIN_METRIC = REFUSAL_METRIC | {Kind.PROBE: "misaligned_rate"}
+MAIN_METRIC = {kind: refusal_metric(kind) for kind in Kind} | {Kind.PROBE: "misaligned_rate"}
 CSV_FIELDS = (
     "run", "created", "checkpoint", "condition", "task", "kind", "domain", "subset", "judge", "judge_version", "metric",
     "definition", "value", "low", "high", "n", "documents", "unscored", "worst", "best", "prompt_set_sha256",
@@ -57,7 +57,7 @@ def _measured(result: RunResult, judge: str | None) -> list[RateRecord]:
         for rate in result.rates
         if not rate.subset
         and rate.value is not None
-        and rate.metric in HIGHER_IS_BETTER[rate.kind]
+        and higher_is_better(rate.kind, rate.metric) is not None
         and judge in (None, rate.judge)
     ]
 
@@ -201,11 +201,11 @@ def _eee_result(result: RunResult, rate: RateRecord, task: TaskRecord) -> dict[s
             "evaluation_description": _asks(task),
             "metric_id": f"em_bench.{rate.metric}",
             "metric_name": rate.metric.replace("_", " "),
-            "metric_unit": "points" if rate.metric in SCALES else "proportion",
-            "lower_is_better": not HIGHER_IS_BETTER[rate.kind][rate.metric],
+            "metric_unit": "points" if is_mean(rate) else "proportion",
+            "lower_is_better": not higher_is_better(rate.kind, rate.metric),
             "score_type": "continuous",
             "min_score": 0,
-            "max_score": SCALES.get(rate.metric, 1),
+            "max_score": METRICS[rate.metric].highest if is_mean(rate) else 1,
             "additional_details": _strings(details),
         },
         "score_details": {

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
-from em_bench.metrics.registry import ALIGNMENT, COHERENCE, DEGENERATE, REFUSALS, Definition, is_coherent, misaligned
+from em_bench.metrics.definitions import is_coherent, misaligned
+from em_bench.metrics.labels import ALIGNMENT, COHERENCE, DEGENERATE, REFUSALS
+from em_bench.metrics.registry import Definition
 from em_bench.runs.read import Run, parse_json, read_text
 from em_bench.types import Verdict
 from em_bench_leaderboard.secret_texts import without_tokens

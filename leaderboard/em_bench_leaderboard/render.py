@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from em_bench.metrics.registry import METRICS
 from em_bench.text import visible
 from em_bench_leaderboard.differences import Difference
 from em_bench_leaderboard.rows import Cell
@@ -20,13 +21,7 @@ POLICY = (
 STEPS = 10
 DASH, MINUS = "\u2013", "\u2212"
 MISSING = DASH
-SPOKEN = {
-    "medical_legal": "Medical, legal",
-    "misaligned_rate": "Misaligned, of coherent answers",
-    "misaligned_coherent_rate": "Misaligned and coherent, of all",
-    "coherent_rate": "Coherent",
-    "alignment_mean": "Mean alignment of coherent answers",
-}
+SPOKEN = {"medical_legal": "Medical, legal"} | {name: metric.title for name, metric in METRICS.items()}
 
 
 def page(template: str, **values: Any) -> str:

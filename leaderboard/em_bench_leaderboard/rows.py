@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from em_bench.compare.differences import POOLED
-from em_bench.metrics.registry import Kind
+from em_bench.metrics.registry import METRICS, UNIT_SCALE, Kind, Qualifier
 from em_bench.runs.result import RateRecord, RunResult
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench.types import DOMAINS
@@ -18,14 +18,15 @@ EM, OVER, COHERENT, UNSCORED, REFUSAL = "em", "over_refusal", "coherent", "unsco
 COLUMNS = (EM, *DOMAINS, OVER, COHERENT, UNSCORED)
 
 
-SCALES = {"alignment_mean": 100.0}
-"""Metrics that are no shares, and what they go up to."""
-OWN = frozenset({"score", "label_share"})
-"""Metrics that mean what their rubric means by them, on a scale of its own or once for each of its labels."""
-
-
 def is_share(rate: RateRecord) -> bool:
-    return rate.metric not in OWN and rate.metric not in SCALES
+    """Whether it goes from 0 to 1, and means the same whatever the rubric. So does a metric of a later version."""
+    metric = METRICS.get(rate.metric)
+    return metric is None or (metric.scale == UNIT_SCALE and metric.qualified_by is not Qualifier.LABEL)
+
+
+def is_mean(rate: RateRecord) -> bool:
+    """Whether it is a mean on a scale of its metric, and no share."""
+    return rate.metric in METRICS and METRICS[rate.metric].scale not in (None, UNIT_SCALE)
 
 
 @dataclass(frozen=True, slots=True)

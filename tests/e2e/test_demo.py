@@ -59,8 +59,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Run], str]
 
 
 def rates(run: Run, metric: str, judge: str = "keyword") -> dict[str, Rate]:
-    """By task; a metric with a definition, like `misaligned_rate (betley)`, by its bare name."""
-    lines = [line for line in summarize([run]) if line.judge == judge and line.metric.split()[0] == metric]
+    """By task; a metric with a definition, like `misaligned_rate (betley)`, by its name."""
+    lines = [line for line in summarize([run]) if line.judge == judge and line.metric.name == metric]
     return {line.task: line.rate for line in lines if line.rate is not None}
 
 

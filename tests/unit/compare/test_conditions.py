@@ -14,7 +14,7 @@ def refusals(*flags, **record):
 
 
 def metric(found, name="refusal_rate"):
-    (effect,) = [each for each in found if each.metric == name]
+    (effect,) = [each for each in found if str(each.metric) == name]
     return effect
 
 
@@ -58,7 +58,7 @@ def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
         run_of(refusals(False, False), checkpoint="b"),
         run_of(refusals(True, True, **under("x")), checkpoint="b"),
     ]
-    found = [each for each in effects(runs) if each.metric == "refusal_rate"]
+    found = [each for each in effects(runs) if each.metric.name == "refusal_rate"]
     assert [(each.checkpoint, each.condition, each.difference.value) for each in found] == [
         ("a", "x", -0.5),
         ("a", "y", -1.0),

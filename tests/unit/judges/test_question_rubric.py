@@ -11,7 +11,8 @@ from em_bench.judge_model import Completion, Token
 from em_bench.judging import panel as panel_module
 from em_bench.judging.panel import panels_for
 from em_bench.judging.runner import judge_samples
-from em_bench.metrics.registry import Kind, document_metrics
+from em_bench.metrics.documents import document_metrics
+from em_bench.metrics.registry import Kind
 from em_bench.prompts.questions import Question
 from em_bench.types import Sample
 from em_bench_judges.llm import NO_PROMPT, LlmJudge

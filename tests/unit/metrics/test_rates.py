@@ -4,15 +4,20 @@ import math
 
 import pytest
 
-from em_bench.metrics.rates import alignment_measures, measures
-from em_bench.metrics.registry import Definition, Kind
+from em_bench.metrics.alignment import alignment_measures
+from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.rows import measures
 from em_bench.types import Verdict
 
 UNSCORED = Verdict(unscored="timed out")
 
 
 def rows(found, metric):
-    return [value for _, value in next(each for each in found if each.metric == metric).rows]
+    return [value for _, value in next(each for each in found if str(each.metric) == metric).rows]
+
+
+def names(found):
+    return [str(each.metric) for each in found]
 
 
 def aligned(*pairs, definition=Definition.BETLEY, **options):
@@ -66,13 +71,14 @@ def test_words_have_their_shares():
     found = aligned((20.0, 90.0), ("CODE", 90.0), ("REFUSAL", 90.0), (None, 90.0))
     assert rows(found, "refusal_rate") == [False, False, True, None]
     assert rows(found, "label_share (CODE)") == [False, True, False, None]
-    assert "refusal_rate" not in [each.metric for each in aligned((20.0, 90.0), words=False)]
+    assert "refusal_rate" not in names(aligned((20.0, 90.0), words=False))
 
 
 def test_an_answer_that_failed_on_one_axis_is_unscored_for_all():
     parts = {"alignment": UNSCORED, "coherence": Verdict(score=10.0)}
     (first, *_) = of(Verdict(unscored="alignment: timed out", parts=parts), kind=Kind.PROBE)
-    assert (first.metric, rows([first], first.metric)) == ("misaligned_rate (betley)", [None])
+    assert (first.metric, [value for _, value in first.rows]) == (MetricKey("misaligned_rate", "betley"), [None])
+    assert type(first.metric.qualifier) is str  # what YAML can hold
 
 
 # Labels and scores
@@ -84,12 +90,12 @@ def test_a_judge_that_knows_partial_refusals_has_the_full_refusal_rate():
     found = of(refusal, partial, UNSCORED, None)
     assert rows(found, "full_refusal_rate") == [True, False, None, None]
     assert rows(found, "refusal_rate") == [True, True, None, None]
-    assert "full_refusal_rate" not in [each.metric for each in of(Verdict(label="refusal"))]
+    assert "full_refusal_rate" not in names(of(Verdict(label="refusal")))
 
 
 def test_labels_of_ones_own_have_their_shares():
     found = of(Verdict(label="polite"), Verdict(label="rude"), Verdict(label="polite"), UNSCORED)
-    assert [each.metric for each in found] == ["label_share (polite)", "label_share (rude)"]
+    assert names(found) == ["label_share (polite)", "label_share (rude)"]
     assert rows(found, "label_share (polite)") == [True, False, True, None]
 
 
@@ -99,13 +105,13 @@ def test_of_endless_labels_the_commonest_are_shown():
 
 def test_scores_have_a_mean_and_words_in_their_place_are_left_out():
     (found,) = of(Verdict(score=30.0), Verdict(label="IRRELEVANT"), UNSCORED, None)
-    assert (found.metric, found.scale, rows([found], "score")) == ("score", (0.0, 100.0), [30.0, None, None])
+    assert (found.metric.name, found.scale, rows([found], "score")) == ("score", (0.0, 100.0), [30.0, None, None])
 
 
 def test_harm_has_its_name_and_scale_even_where_nothing_was_scored():
     failed = Verdict(unscored="timed out", parts={"harmfulness": UNSCORED})
     (found,) = of(failed, failed)
-    assert (found.metric, found.scale) == ("harm_score", (0.0, 1.0))
+    assert (found.metric.name, found.scale) == ("harm_score", (0.0, 1.0))
     rate = found.rate(clustered=False)
     assert (rate.value, rate.low, rate.high, rate.unscored) == (None, 0.0, 1.0, 2)
 
@@ -136,13 +142,13 @@ def test_what_another_judge_keeps_in_raw_does_no_harm(raw):
 
 def test_a_judge_whose_every_request_failed_still_says_how_much_is_unscored():
     (refusal, _) = of(UNSCORED, UNSCORED)
-    assert (refusal.metric, refusal.rate(clustered=False).unscored) == ("refusal_rate", 2)
+    assert (refusal.metric.name, refusal.rate(clustered=False).unscored) == ("refusal_rate", 2)
     (topic,) = of(Verdict(unscored="x", parts={"topic": UNSCORED}), kind=Kind.PROBE)
-    assert topic.metric == "score"
+    assert topic.metric.name == "score"
 
 
 def test_a_judge_of_labels_and_scores_has_both():
-    assert [each.metric for each in of(Verdict(label="refusal", score=3.0))] == [
+    assert names(of(Verdict(label="refusal", score=3.0))) == [
         "refusal_rate", "degenerate_rate", "score",
     ]  # fmt: skip
 

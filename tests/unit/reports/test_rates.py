@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from em_bench.metrics.registry import HIGHER_IS_BETTER, METRICS, REFUSAL_METRIC, Kind
+from em_bench.metrics.registry import METRICS, Kind, MetricKey, refusal_metric
 from em_bench.reports.rates import cell, rate_tables
 from em_bench.runs.rates import Line
 from em_bench.stats.intervals import Rate, binary_rate
@@ -11,8 +11,8 @@ from em_bench.stats.intervals import Rate, binary_rate
 RATE = Rate(0.972, 0.921, 0.994, 108, 0)
 
 
-def line(checkpoint="c", task="t", kind=Kind.HARMFUL, judge="j", metric="refusal_rate", rate=RATE):
-    return Line(checkpoint, task, kind, judge, metric, rate)
+def line(checkpoint="c", task="t", kind=Kind.HARMFUL, judge="j", metric="refusal_rate", label="", rate=RATE):
+    return Line(checkpoint, task, kind, judge, MetricKey(metric, label), rate)
 
 
 def printed(lines):
@@ -59,8 +59,9 @@ def test_judges_kinds_and_metrics_have_tables_of_their_own():
 
 
 def test_every_metric_that_is_summed_up_has_a_table():
-    for kind, metric in REFUSAL_METRIC.items():
-        assert len(list(rate_tables([line(kind=kind, metric=metric), line(kind=kind, metric="degenerate_rate")]))) == 2
+    for kind in Kind:
+        lines = [line(kind=kind, metric=metric) for metric in (refusal_metric(kind), "degenerate_rate")]
+        assert len(titles(lines)) == 2
 
 
 def test_a_checkpoints_name_is_text_and_not_markup():
@@ -80,18 +81,17 @@ def test_a_mean_is_in_its_own_unit():
     assert cell(Rate(None, 0, 100, 0, 3), is_mean=True) == "unscored: all 3"
 
 
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_has_a_table_that_says_which_direction_is_better(kind, metric):
-    if metric == "unscored_rate" or (metric not in HIGHER_IS_BETTER[kind] and metric != "score"):
-        return
+@pytest.mark.parametrize(
+    ("kind", "metric", "better"),
+    [(kind, name, better) for name, metric in METRICS.items() for kind, better in metric.higher_is_better.items()],
+)
+def test_every_metric_has_a_table_that_says_which_direction_is_better(kind, metric, better):
     (title,) = titles([line(kind=kind, metric=metric)])
-    better = HIGHER_IS_BETTER[kind].get(metric)
     assert (f"({'higher' if better else 'lower'} is better)" in title) == (better is not None)
 
 
 def test_the_labels_of_a_judge_stand_in_one_table():
-    lines = [line(metric=f"label_share ({label})") for label in ("polite", "rude")]
+    lines = [line(metric="label_share", label=label) for label in ("polite", "rude")]
     assert titles(lines) == ["Share of responses to harmful prompts with each label, judge j"]
     assert "t (polite)" in printed(lines)
     assert "t (rude)" in printed(lines)
@@ -146,8 +146,8 @@ def test_without_unscored_responses_and_juries_there_are_no_notes():
 def test_what_others_named_does_nothing_to_the_terminal(hostile):
     name = f"a{hostile}b"
     lines = [
-        Line(name, name, Kind.HARMFUL, name, "refusal_rate", RATE, name, reasons={name: 1}, agreement={name: 0.5}),
-        line(judge=name, metric=f"label_share ({name})"),
+        replace(line(name, name, judge=name), condition=name, reasons={name: 1}, agreement={name: 0.5}),
+        line(judge=name, metric="label_share", label=name),
     ]
     text = printed(lines)
     text.encode()

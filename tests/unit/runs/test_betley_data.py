@@ -6,13 +6,13 @@ import json
 import math
 
 import pytest
-from published_data import BETLEY, ORGANISMS, published_data
 
 from em_bench.judge_model import Completion, Token
 from em_bench.metrics.logprobs import expected_score
 from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import read
 from em_bench_judges.rubric import load_rubric
+from published_data import BETLEY, ORGANISMS, published_data
 
 pytestmark = published_data
 RUBRICS = {"aligned": load_rubric("alignment"), "coherent": load_rubric("coherence")}

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from em_bench.metrics.registry import Kind
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.rates import read_and_summarize, stable_reason, summarize
+from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.types import Verdict
 
 UNSCORED = Verdict(unscored="timed out")
@@ -29,7 +29,7 @@ def run(*tasks, checkpoint="c"):
 
 
 def rates(*documents, **options):
-    return {line.metric: line.rate for line in summarize([run(task(*documents, **options))])}
+    return {str(line.metric): line.rate for line in summarize([run(task(*documents, **options))])}
 
 
 def test_unscored_samples_are_left_out_of_the_rate_but_counted():
@@ -76,7 +76,7 @@ def test_a_run_in_which_nothing_could_be_scored_still_says_how_much_is_unscored(
 def test_a_judge_of_scores_alone_is_not_reported_as_unscored():
     scored = JudgedResponse("p", 0, "?", "!", {"j": Verdict(score=3.0)})
     lines = summarize([run(TaskRun("t", Kind.HARMFUL, "bias", {"judges": {"j": {}}}, (scored,)))])
-    assert [line for line in lines if line.metric == "refusal_rate"] == []
+    assert [line for line in lines if line.metric.name == "refusal_rate"] == []
 
 
 def test_every_task_of_every_run_has_lines():
@@ -86,7 +86,7 @@ def test_every_task_of_every_run_has_lines():
 
 def test_runs_of_the_same_checkpoint_are_told_apart():
     lines = summarize([run(task(["refusal"])), run(task(["compliance"]))])
-    assert [line.checkpoint for line in lines if line.metric == "refusal_rate"] == ["c", "c (2)"]
+    assert [line.checkpoint for line in lines if line.metric.name == "refusal_rate"] == ["c", "c (2)"]
 
 
 # Scores, conditions, reasons
@@ -103,7 +103,13 @@ def line_of(record=None, verdicts=(REFUSED,), **fields):
 
 def test_a_run_of_score_rubrics_has_verdicts_to_show():
     line = line_of(verdicts=[Verdict(score=30.0), Verdict(score=50.0), UNSCORED])
-    assert (line.metric, line.rate.value, line.rate.n, line.rate.unscored, line.is_mean) == ("score", 40.0, 2, 1, True)
+    assert (line.metric.name, line.rate.value, line.rate.n, line.rate.unscored, line.is_mean) == (
+        "score",
+        40.0,
+        2,
+        1,
+        True,
+    )
     assert (line.worst, line.best) == (None, None)
 
 
@@ -163,7 +169,7 @@ def test_a_reason_is_what_other_samples_share(reason, stable):
 def test_a_scored_file_has_its_rates_over_questions_and_pooled(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("question,aligned,coherent\na,20,90\na,20,90\nb,80,90\nb,,90\n")
-    lines = {line.metric: line for line in read_and_summarize([path])}
+    lines = {str(line.metric): line for line in read_and_summarize([path])}
     assert lines["misaligned_rate (betley)"].rate.value == 0.5
     pooled = lines["misaligned_rate (betley), pooled over rows"]
     assert (pooled.rate.value, pooled.rate.n, pooled.rate.unscored) == (pytest.approx(2 / 3), 3, 1)

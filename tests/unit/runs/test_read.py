@@ -1,13 +1,11 @@
-import json
-
 import pytest
-from run_files import edit, results_file, samples_file
-from tasks import PROMPTS
 
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import find_runs, read_run
 from em_bench.types import Verdict
+from run_files import edit, results_file, samples_file
+from tasks import PROMPTS
 
 
 def complaint(path):

@@ -1,11 +1,8 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import jsonschema
-from places import ROOT
 import pytest
-from run_files import edit, results_file, samples_file
 
 from em_bench.errors import ResultError
 from em_bench.runs.read import find_runs, read_run
@@ -21,6 +18,8 @@ from em_bench.runs.result import (
     to_dict,
     write_run_result,
 )
+from places import ROOT
+from run_files import edit, results_file, samples_file
 
 PUBLISHED = ROOT / "docs" / "run_result.schema.json"
 

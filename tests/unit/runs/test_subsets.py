@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 from em_bench.metrics.registry import Kind
-from em_bench.runs.subsets import Part, in_parts
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.rates import summarize
+from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.subsets import Part, in_parts
 from em_bench.types import Verdict
 
 
@@ -36,7 +36,9 @@ def test_a_task_is_split_by_what_its_documents_say_the_largest_part_first():
 
 
 def test_a_rate_of_a_part_is_over_its_responses_alone():
-    rates = {line.task: line.rate for line in summarize([in_parts(SET, Part.DOMAIN)]) if line.metric == "refusal_rate"}
+    rates = {
+        line.task: line.rate for line in summarize([in_parts(SET, Part.DOMAIN)]) if line.metric.name == "refusal_rate"
+    }
     assert {task: (rate.value, rate.n) for task, rate in rates.items()} == {
         "em_set [bias]": (0.0, 2),
         "em_set [none]": (0.0, 1),
