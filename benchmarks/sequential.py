@@ -1,0 +1,157 @@
+"""Simulates the sequential tests of `em_bench.stats.sequential`: errors under optional stopping, and prompts saved.
+
+    python benchmarks/sequential.py nulls     # how often a test that looks after every prompt is ever wrong
+    python benchmarks/sequential.py saved     # how many prompts it takes
+    python benchmarks/sequential.py bets      # the same with other bets
+
+A difference is 1 where the candidate's verdict is worse, -1 where it is better. The baseline's and the candidate's
+verdicts on a prompt are equal but for the churn. Everything is seeded. Numbers stand in docs/sequential.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+# ruff: noqa: E402 - the folder of the checkout comes first
+from em_bench.stats.sequential import FRACTIONS, log_e_values
+
+SEED = 20_251_114
+ALPHA = 0.05
+DOMAINS = 7
+AT_ONCE = 2_000
+Random = np.random.Generator
+Floats = NDArray[np.float64]
+CHURNS = (0.0, 0.01, 0.02, 0.05, 0.10)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How much worse (a share) and how much churn each way (a share) `size` prompts see."""
+
+    size: int
+    worse: float
+    churn: float
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Prompts lost and gained: whole prompts, the mean not below `worse`."""
+        gained = round(self.size * self.churn)
+        return gained + int(np.ceil(round(self.size * self.worse, 9))), gained
+
+    def suite(self, random: Random, times: int) -> Floats:
+        """A suite with exactly this difference, in random order."""
+        lost, gained = self.counts
+        ends = np.repeat([1.0, -1.0, 0.0], [lost, gained, self.size - lost - gained])
+        return random.permuted(np.tile(ends, (times, 1)), axis=1)
+
+    def independent(self, random: Random, times: int) -> Floats:
+        """Prompts of a population with this difference."""
+        drawn = random.random((times, self.size))
+        return np.where(drawn < self.churn, -1.0, np.where(drawn < 2 * self.churn + self.worse, 1.0, 0.0))
+
+    def one_domain(self, random: Random, times: int) -> Floats:
+        """A suite of seven domains in rounds of one prompt from each: all that is worse is in the first domain."""
+        lost, gained = self.counts
+        each = self.size // DOMAINS
+        parts = [Truth(each, (lost - gained) / each, gained / self.size)]
+        parts += [Truth(each, 0, gained / self.size)] * (DOMAINS - 1)
+        return np.stack([part.suite(random, times) for part in parts], axis=2).reshape(times, self.size)
+
+
+def first_crossings(
+    draw: Callable[[Random, int], Floats], null: float, alpha: float, times: int, sign: int = 1, **options: object
+) -> Floats:
+    """The round at which each experiment's e-value first reaches 1 / alpha, infinite where it never does."""
+    random = np.random.default_rng(SEED)
+    found = []
+    for start in range(0, times, AT_ONCE):
+        values = sign * draw(random, min(AT_ONCE, times - start))
+        crossed = log_e_values(values, null, size=values.shape[1], **options) >= -np.log(alpha)  # type: ignore[arg-type]
+        found.append(np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1.0, np.inf))
+    return np.concatenate(found)
+
+
+def nulls(times: int) -> None:
+    print(f"Share of {times} experiments at the boundary in which the test ever rejects, at alpha {ALPHA:g}\n")
+    print("| hypothesis | prompts | churn each way | suite | independent | loss in one of seven domains |")
+    print("|---|---|---|---|---|---|")
+    for name, null, sign, size in (
+        ("5 points worse", 0.05, 1, 756),
+        ("10 points worse", 0.10, 1, 108),
+        ("no worse", 0.0, -1, 756),
+        ("no worse", 0.0, -1, 108),
+    ):
+        for churn in CHURNS:
+            truth = Truth(size, null, churn)
+            shares = [_share(truth.suite, null, times, sign), _share(truth.independent, null, times, sign)]
+            one = null * DOMAINS + 2 * churn <= 1 and size % DOMAINS == 0
+            shares += [_share(truth.one_domain, null, times, sign, strata=DOMAINS)] if one else ["-"]
+            print(f"| {name} | {size} | {100 * churn:g} % | {' | '.join(shares)} |", flush=True)
+
+
+def _share(draw: Callable[[Random, int], Floats], null: float, times: int, sign: int, **options: object) -> str:
+    return f"{100 * np.isfinite(first_crossings(draw, null, ALPHA, times, sign, **options)).mean():.1f} %"
+
+
+def saved_cases() -> Iterator[tuple[str, Truth, float, int]]:
+    """What is to be shown, the truth, the null and the sign of the differences."""
+    for size, margin in ((756, 0.05), (108, 0.10)):
+        for churn in CHURNS:
+            yield f"within {100 * margin:g} points", Truth(size, 0.0, churn), margin, 1
+    for size in (756, 108):
+        for worse in (0.05, 0.10, 0.20, 0.50):
+            yield f"worse: {100 * worse:g} points are lost", Truth(size, worse, 0.02), 0.0, -1
+
+
+def saved(times: int) -> None:
+    print("| shown | prompts | churn each way | alpha | shown before the end | prompts, mean | 90 % within |")
+    print("|---|---|---|---|---|---|---|")
+    for name, truth, null, sign in saved_cases():
+        # half the gate's alpha; a regression is one of about 20 checks
+        alpha = ALPHA / 2 if sign > 0 else ALPHA / 2 / 20
+        asked = first_crossings(truth.suite, null, alpha, times, sign)
+        share, asked = 100 * np.isfinite(asked).mean(), np.minimum(asked, truth.size)
+        ends = f"{asked.mean():.0f} | {np.quantile(asked, 0.9):.0f}"
+        print(f"| {name} | {truth.size} | {100 * truth.churn:g} % | {alpha:g} | {share:.0f} % | {ends} |", flush=True)
+
+
+BETS: dict[str, Sequence[float]] = {
+    " ".join(map(str, FRACTIONS)): FRACTIONS,
+    "0.3": (0.3,),
+    "0.6": (0.6,),
+    "0.9": (0.9,),
+    "0.2 0.4 0.65 0.9": (0.2, 0.4, 0.65, 0.9),
+    "0.1 to 0.9": tuple(np.arange(1, 10) / 10),
+}
+
+
+def bets(times: int) -> None:
+    """Mean prompts until it is shown, or the suite is through: a mixture against single fractions and grids."""
+    print("| shown | prompts | churn each way | " + " | ".join(BETS) + " |")
+    print("|---" * (len(BETS) + 3) + "|")
+    for name, truth, null, sign in saved_cases():
+        means = []
+        for fractions in BETS.values():
+            asked = first_crossings(truth.suite, null, ALPHA / 2, times, sign, fractions=fractions)
+            means.append(f"{np.minimum(asked, truth.size).mean():.0f}")
+        print(f"| {name} | {truth.size} | {100 * truth.churn:g} % | {' | '.join(means)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("what", choices=["nulls", "saved", "bets"])
+    parser.add_argument("--times", type=int, help="simulated experiments a row (10000, 2000, 500)")
+    options = parser.parse_args()
+    measure, times = {"nulls": (nulls, 10_000), "saved": (saved, 2_000), "bets": (bets, 500)}[options.what]
+    measure(options.times or times)
+
+
+if __name__ == "__main__":
+    main()
