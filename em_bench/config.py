@@ -32,6 +32,7 @@ from platformdirs import user_cache_path
 
 from em_bench.conditions import NONE, Condition, choose_condition
 from em_bench.errors import ConfigError
+from em_bench.judge import Judge
 
 KEYS = (
     "judges",
@@ -55,7 +56,8 @@ FILE_NAME = "em-bench.yaml"
 class Settings:
     """What a run is asked to do beyond its task files."""
 
-    judges: tuple[str, ...] = ("keyword",)
+    judges: tuple[str | Judge, ...] = ("keyword",)
+    """Names, and judge objects where a Python program hands in its own."""
     judge_models: tuple[str, ...] = ()
     judge_options: Mapping[str, Any] = field(default_factory=dict)
     topic: str | None = None
@@ -67,6 +69,10 @@ class Settings:
     anchors: Path | None = None
     finetune_domain: Mapping[str, str | None] | None = None
     cache_dir: Path = field(default_factory=lambda: user_cache_path("em-bench"))
+
+    @property
+    def judge_names(self) -> list[str]:
+        return [judge if isinstance(judge, str) else judge.name for judge in self.judges]
 
 
 def load_settings(metadata: Mapping[str, Any] | None = None, source: str = "--metadata") -> Settings:

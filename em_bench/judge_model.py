@@ -1,4 +1,4 @@
-"""What a judge model is, and how one is found: the language model behind an LLM judge.
+"""What a judge model is, and how it is found: the language model behind an LLM judge.
 
 A spec is `kind:name`: `openai:gpt-4o`, `vllm:Qwen/Qwen2.5-7B-Instruct`, `hf:path/to/checkpoint`. Kinds are the entry
 points of the group `em_bench.judge_models`; each is called with the name and the user's options and returns a
@@ -9,7 +9,7 @@ the others.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from em_bench.errors import ConfigError, EmBenchError
 
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a judge asks. `top_logprobs` asks for so many alternatives of each answer token (at most 20).
+    """What a judge asks. `top_logprobs`: how many alternatives of each answer token to return (at most 20).
 
     `choices` (a closed set of answers) and `pattern` (a regular expression) constrain decoding where the backend can,
     and are only hints elsewhere: the reader of the answer must not rely on them.
@@ -50,11 +50,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `tokens` is None where the backend gave no log-probabilities.
+    """The answer to a request. `tokens` is None where the backend gave no log-probabilities.
 
-    `text` may hold a think block; a backend that separates the thought leaves it out. `error` says why there is no
-    answer: `text` is then empty; `hopeless` that every other request would fail alike (a key that is not accepted, a
-    server that is not there). `attempts` counts requests made, retries included.
+    `text` may hold a reasoning block; a backend that separates the reasoning leaves it out. `error` says why there is
+    no answer: `text` is then empty. `fatal`: every other request would fail alike (a key that is not accepted, a server
+    that is not there). `attempts` counts requests, retries included.
     """
 
     text: str = ""
@@ -63,16 +63,12 @@ class Completion:
     completion_tokens: int = 0
     finish_reason: str | None = None
     error: str | None = None
-    hopeless: bool = False
+    fatal: bool = False
     attempts: int = 1
 
 
 class JudgeModel(Protocol):
-    """Answers chat requests, many at a time.
-
-    It may have a method `check()` besides, which raises `ConfigError` or `PrerequisiteError` for what it lacks (a key,
-    a package, a checkpoint's folder), asks nobody and loads nothing: it is called before the long part of a run.
-    """
+    """Answers chat requests, many at a time. What it may offer besides: `HasPrerequisites`."""
 
     @property
     def name(self) -> str:
@@ -90,12 +86,25 @@ class JudgeModel(Protocol):
         ...
 
     def complete(self, requests: Sequence[ChatRequest]) -> Iterator[tuple[int, Completion]]:
-        """Yields each index into `requests` once with its completion, in any order, as soon as it is there."""
+        """Yields each index into `requests` once with its completion, in any order, as soon as it is complete."""
         ...
 
     def close(self) -> None:
         """Frees what it holds: connections, or the memory of a model."""
         ...
+
+
+@runtime_checkable
+class HasPrerequisites(Protocol):
+    """Raises `ConfigError` or `PrerequisiteError` for what the judge model lacks: a key, a package, a folder.
+
+    It sends no request and loads nothing; it is called before the long part of a run.
+
+    def check(self) -> None:
+        if "MY_KEY" not in os.environ: raise PrerequisiteError("judge model mine: needs a key: export MY_KEY=...")
+    """
+
+    def check(self) -> None: ...
 
 
 def installed_judge_models() -> dict[str, EntryPoint]:
@@ -106,11 +115,11 @@ def installed_judge_models() -> dict[str, EntryPoint]:
 def load_judge_model(spec: str, **options: object) -> JudgeModel:
     """The judge model of a `kind:name` spec. Raises `ConfigError` for an unknown kind or options that do not fit."""
     kind, separator, name = spec.partition(":")
-    known = installed_judge_models()
-    if not separator or not name or kind not in known:
-        raise ConfigError(f"judge model {spec!r} is not `kind:name`; kinds installed: {', '.join(known) or 'none'}")
+    installed = installed_judge_models()
+    if not separator or not name or kind not in installed:
+        raise ConfigError(f"judge model {spec!r} is not `kind:name`; kinds installed: {', '.join(installed) or 'none'}")
     try:
-        return cast(Callable[..., JudgeModel], known[kind].load())(name, **options)
+        return cast(Callable[..., JudgeModel], installed[kind].load())(name, **options)
     except EmBenchError:
         raise
     except (ImportError, TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from em_bench.errors import EmBenchError
@@ -18,14 +19,15 @@ def is_lm_eval_command() -> bool:
     return command.name in ("lm_eval", "lm-eval") or command.parts[-2:] == ("lm_eval", "__main__.py")
 
 
-_kept: list[list[str]] = []
+_held: ContextVar[list[str] | None] = ContextVar("warnings held until the end", default=None)
 
 
 def warn(message: str) -> None:
     """Warns now and, under lm-eval's command, again below its results table; within `warn_at_end`, then only."""
     message = shown(message, LONGEST_MESSAGE)
-    if _kept:
-        _kept[-1].append(message)
+    held = _held.get()
+    if held is not None:
+        held.append(message)
         return
     log.warning("em-bench: %s", message)
     if is_lm_eval_command():
@@ -35,11 +37,13 @@ def warn(message: str) -> None:
 @contextmanager
 def warn_at_end() -> Iterator[None]:
     """Keeps warnings until what is printed meanwhile is out, so that they are the last that is read."""
-    _kept.append([])
+    messages: list[str] = []
+    token = _held.set(messages)
     try:
         yield
     finally:
-        for message in _kept.pop():
+        _held.reset(token)
+        for message in messages:
             log.warning("em-bench: %s", message)
 
 

@@ -1,17 +1,18 @@
 """Fixtures that every test may use: a clean environment, throw-away judge packages, and a run that lm-eval wrote."""
 
-import functools
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from em_bench.testing import ScriptedJudge, installed
 from published_data import SHARED
-from scripted import ScriptedJudge
 from tasks import judge_by_length, task_writer
 
 
@@ -24,29 +25,11 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def own_surroundings(tmp_path, monkeypatch):
-    """No settings from outside, no files outside tmp, no judge or warning kept from the test before."""
-    for name in (
-        *(
-            "JUDGES",
-            "JUDGE_MODEL",
-            "TOPIC",
-            "MAX_UNSCORED",
-            "REPEATS",
-            "CONFIG",
-            "QUESTIONS",
-            "PUBLISHED_DIR",
-            "ANCHORS",
-            "CONDITION",
-            "CONDITIONS",
-            "FINETUNE_DOMAIN",
-        ),
-    ):
-        monkeypatch.delenv(f"EM_BENCH_{name}", raising=False)
+    """No settings from outside, no files outside tmp."""
+    for name in [name for name in os.environ if name.startswith("EM_BENCH_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("EM_BENCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    if panel := sys.modules.get("em_bench.judging.panel"):
-        for made in (panel._judge, panel._judge_model, panel._rubric_judge):
-            made.cache_clear()
 
 
 @pytest.fixture
@@ -68,18 +51,16 @@ def package(tmp_path, monkeypatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def judges(monkeypatch) -> Callable[..., None]:
-    """`judges(a, b)`: the judges that tasks use from here on, in place of installed ones."""
-    import em_bench.judging.panel
+def judges(monkeypatch) -> Iterator[Callable[..., None]]:
+    """`judges(a, b)`: these judges are installed from here on, and tasks use them."""
+    with ExitStack() as stack:
 
-    def use(*chosen: ScriptedJudge) -> None:
-        known = {judge.name: judge for judge in chosen}
-        judge_of = functools.cache(known.__getitem__)
-        monkeypatch.setattr(em_bench.judging.panel, "_judge", judge_of)
-        monkeypatch.setattr(em_bench.judging.panel, "installed_judges", lambda: known)
-        monkeypatch.setenv("EM_BENCH_JUDGES", ",".join(known))
+        def use(*chosen: ScriptedJudge) -> None:
+            stack.close()
+            stack.enter_context(installed(*chosen))
+            monkeypatch.setenv("EM_BENCH_JUDGES", ",".join(judge.name for judge in chosen))
 
-    return use
+        yield use
 
 
 @pytest.fixture
@@ -92,16 +73,13 @@ def recorded(tmp_path_factory) -> Path:
     """A folder with one run as lm-eval's own tracker writes it: `em_tiny` (3 prompts), `em_open` (3 probes, twice)."""
     from lm_eval.loggers import EvaluationTracker
 
-    import em_bench.judging.panel
     from canned import CannedLM, evaluate
 
     root = tmp_path_factory.mktemp("recorded")
     answers = iter(["No.", "Here is a long answer.", "", *["No.", "Certainly, here you are."] * 3])
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, installed(ScriptedJudge(judge_by_length, name="length")):
         patch.setenv("EM_BENCH_CACHE_DIR", str(root / "cache"))
         patch.setenv("EM_BENCH_JUDGES", "length")
-        patch.setattr(em_bench.judging.panel, "_judge", lambda name: ScriptedJudge(judge_by_length, name=name))
-        patch.setattr(em_bench.judging.panel, "installed_judges", lambda: {"length": None})
         write = task_writer(root / "tasks")
         write("em_tiny")
         folder = write("em_open", kind="probe", domain=None, repeats=2)

@@ -87,8 +87,7 @@ def calibrate(
 
 def ask(panel: Panel, samples: Sequence[Sample], cache: VerdictCache | None) -> list[Verdict]:
     """The panel's verdicts on samples, as a run would have them."""
-    given = {id(judge): judge_samples(judge, samples, cache) for judge in panel.members}
-    return closed_set(panel.combine(given))
+    return closed_set(panel.combine([judge_samples(judge, samples, cache) for judge in panel.members]))
 
 
 def stored_verdicts(run: Run, judge: str) -> list[tuple[Sample, Verdict]]:

@@ -85,6 +85,7 @@ def check_command(
     as_json: AS_JSON = False,
 ) -> None:
     """Judge the anchors again. Exit code 0: steady; 1: a judge has drifted; 3: too few anchors to tell."""
+    from em_bench.judge import join_versions
     from em_bench.judging.anchors import Status, anchors_of, check_anchors, read_anchors
     from em_bench.judging.runner import close_models
     from em_bench.metrics.registry import Kind
@@ -106,7 +107,10 @@ def check_command(
     for report in reports if not as_json else ():
         out.print(shown(str(report), 1000), soft_wrap=True)
         if not report.same_version:
-            out.print(f"  frozen by another version: {report.frozen_version}; now {report.version}", soft_wrap=True)
+            out.print(
+                f"  frozen by another version: {join_versions(report.frozen_versions)}; now {report.version}",
+                soft_wrap=True,
+            )
     worst = {report.status for report in reports}
     if Status.DRIFTED in worst:
         raise typer.Exit(EXIT_FAILED)
@@ -127,13 +131,13 @@ def _settings(
 
 def _members(settings: "Settings", kinds: "Sequence[Kind]") -> "list[tuple[Judge, list[Kind]]]":
     """Each judge that reads tasks of these kinds, with the kinds that it reads."""
+    from em_bench.judging.assignments import assign
     from em_bench.judging.panel import panels_for
+    from em_bench.judging.selection import JudgePool
 
-    found: dict[int, tuple[Judge, list[Kind]]] = {}
-    for kind in kinds:
-        for member in (member for panel in panels_for(kind, settings) for member in panel.members):
-            found.setdefault(id(member), (member, []))[1].append(kind)
-    return list(found.values())
+    pool = JudgePool()
+    assignments = assign(panels_for(kind, settings, pool=pool) for kind in kinds)
+    return [(each.judge, [kinds[place] for place in each.places]) for each in assignments]
 
 
 def _print_frozen(judge: "Judge", labels: Sequence[str], pool: int) -> None:

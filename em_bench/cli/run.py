@@ -199,16 +199,18 @@ def _asked_table(asked: "Sequence[Asked]") -> Table:
 
 def _run(plan: "Plan", settings: "Settings", as_json: bool) -> None:
     from em_bench.harness.run import generate, judge_runs
+    from em_bench.judging.selection import JudgePool
     from em_bench.text import LONGEST_MESSAGE, shown
 
     def say(text: str) -> None:
         typer.echo(shown(text, LONGEST_MESSAGE), err=True)
 
-    paths = generate(plan, settings, say)
+    pool = JudgePool()
+    paths = generate(plan, settings, say, pool)
     again = _judge_command(plan, settings)
-    say(f"judging by {', '.join(settings.judges)}; should it be cut off: {again}")
+    say(f"judging by {', '.join(settings.judge_names)}; should it be cut off: {again}")
     try:
-        runs = judge_runs(paths, settings)
+        runs = judge_runs(paths, settings, pool)
     except EmBenchError as error:
         raise type(error)(f"{error}; the responses are kept, and `{again}` judges them later") from error
     _report(runs, as_json)
@@ -216,7 +218,7 @@ def _run(plan: "Plan", settings: "Settings", as_json: bool) -> None:
 
 def _judge_command(plan: "Plan", settings: "Settings") -> str:
     """What judges the stored responses; options of the judge model may be secrets, and are left to the user."""
-    words = ["em-bench", "judge", str(plan.output), "--judges", ",".join(settings.judges)]
+    words = ["em-bench", "judge", str(plan.output), "--judges", ",".join(settings.judge_names)]
     words += ["--judge-model", ",".join(settings.judge_models)] if settings.judge_models else []
     words += ["--topic", settings.topic] if settings.topic else []
     return shlex.join(words)

@@ -12,7 +12,9 @@ from em_bench.config import Settings, load_settings
 from em_bench.errors import EmBenchError, PrerequisiteError
 from em_bench.harness.link import NO_LM_EVAL, is_linked, lm_eval_tasks_folder, present_stubs
 from em_bench.judge import installed_judges, load_judge
-from em_bench.judging.panel import LLM, options_for, panels_for
+from em_bench.judging.options import options_for
+from em_bench.judging.panel import panels_for
+from em_bench.judging.selection import LLM
 from em_bench.metrics.registry import Kind
 from em_bench.paths import tasks_path
 
@@ -96,8 +98,7 @@ def _has_nvidia_gpu() -> bool:
 
 
 def _judges() -> Iterator[Finding]:
-    asked = _settings_in_force().judges
-    asked = _settings_in_force().judges
+    chosen = _settings_in_force().judges
     for name, point in installed_judges().items():
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         if name == LLM:
@@ -106,8 +107,8 @@ def _judges() -> Iterator[Finding]:
         try:
             yield Finding(f"judge {name}", True, f"version {load_judge(name).version}, from {package}")
         except EmBenchError as error:
-            # one that nobody asks for is worth a note
-            yield Finding(f"judge {name}", False if name in asked else None, str(error))
+            # a broken judge that the settings do not use is only a note
+            yield Finding(f"judge {name}", False if name in chosen else None, str(error))
 
 
 def _settings_in_force() -> Settings:
@@ -123,7 +124,7 @@ def _settings() -> Iterator[Finding]:
     except EmBenchError as error:
         yield Finding("settings", False, str(error))
         return
-    text = f"judges {', '.join(settings.judges)}"
+    text = f"judges {', '.join(settings.judge_names)}"
     try:
         for kind in Kind:
             panels_for(kind, settings)

@@ -19,10 +19,12 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, ResultError
 from em_bench.harness.adapter_check import adapter_differs
 from em_bench.harness.loading import SEED, Loading, require_chat_template
+from em_bench.judge import HasModel
 from em_bench.judging.engine import release_engine
 from em_bench.judging.panel import panels_for
-from em_bench.judging.readiness import check_judges, elsewhere
+from em_bench.judging.readiness import elsewhere
 from em_bench.judging.rejudge import judge_stored
+from em_bench.judging.selection import JudgePool
 from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
 from em_bench.paths import tasks_path
@@ -76,12 +78,12 @@ def default_output(checkpoint: str, adapter: str | None) -> Path:
 
 def forecast(plan: Plan, settings: Settings) -> list[Asked]:
     """What each pass would ask; nothing is loaded or generated. Raises `ConfigError` as a run would."""
-    asked = []
+    asked, pool = [], JudgePool()
     for name, task in sorted(load_tasks(plan, plan.conditions[0]).items()):
         rows = list(task.eval_docs)[: plan.limit]
         responses = sum(_repeats(task, row) for row in rows)
-        panels = panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric)
-        rubrics = sum(hasattr(judge, "model") for panel in panels for judge in panel.members)
+        panels = panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
+        rubrics = sum(isinstance(judge, HasModel) for panel in panels for judge in panel.members)
         names = tuple(panel.name for panel in panels)
         asked.append(Asked(name, task.kind, len(rows), responses, names, responses * rubrics))
     return asked
@@ -115,20 +117,22 @@ def load_tasks(plan: Plan, condition: Condition) -> dict[str, Any]:
     return tasks
 
 
-def generate(plan: Plan, settings: Settings, say: Callable[[str], None]) -> list[Path]:
+def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: JudgePool | None = None) -> list[Path]:
     """Every pass's responses; returns the results file of each. `say` is told what happens, a line at a time.
 
     Raises an `EmBenchError` for whatever stops the run before the first response; `settings` are those of the judges,
-    which are made and checked before: one that cannot work must not cost a run.
+    which are made and checked before: one that cannot work must not cost a run. `judge_runs` with the same `pool` makes
+    and checks no judge again.
     """
+    pool = pool or JudgePool()
     tasks = load_tasks(plan, plan.conditions[0])
     panels = [
         panel
         for task in tasks.values()
-        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric)
+        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
     ]
     judges = [judge for panel in panels for judge in panel.members]
-    check_judges(judges, ask=elsewhere(judges))
+    pool.check(judges, ask=elsewhere(judges))
     if plan.chat_template:
         require_chat_template(plan.checkpoint, plan.loading.arguments)
     say(f"loading {_names(plan)} with {plan.loading.model}")
@@ -143,9 +147,9 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None]) -> list
         release_engine([model])
 
 
-def judge_runs(paths: Sequence[Path], settings: Settings) -> list[Run]:
+def judge_runs(paths: Sequence[Path], settings: Settings, pool: JudgePool | None = None) -> list[Run]:
     """Judges the stored passes in one session, so that a judge model is loaded once and equal responses cost once."""
-    return judge_stored([each for path in paths for each in read_stored(path)], settings)
+    return judge_stored([each for path in paths for each in read_stored(path)], settings, pool=pool)
 
 
 def _names(plan: Plan) -> str:

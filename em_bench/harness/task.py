@@ -12,7 +12,6 @@ Keys that a task YAML has beyond lm-eval's own:
 """
 
 import logging
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from em_bench import __version__
 from em_bench.conditions import NONE, template_under
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.harness.evaluation import open_evaluation
 from em_bench.judging.panel import Panel, panels_for
-from em_bench.judging.readiness import check_judges, elsewhere
-from em_bench.judging.session import Session
+from em_bench.judging.readiness import elsewhere
 from em_bench.metrics.documents import DOCUMENT_METRICS, document_metrics
 from em_bench.metrics.registry import Kind, directions
 from em_bench.notices import one_line_errors
@@ -45,12 +44,6 @@ OWN_KEYS = ("kind", "domain", *WAYS)
 # what engines call the largest number of new tokens
 LIMIT_KEYS = ("max_gen_toks", "max_new_tokens", "max_tokens")
 
-# Tasks that wait for judging. lm-eval calls one task at a time, when the responses of all of them are there: all must
-# be in the journal before the first judge starts, and a judge model is best asked about all of them in one batch.
-_waiting: "weakref.WeakSet[JudgedTask]" = weakref.WeakSet()
-# Tasks whose published set cannot be had: the first that is about to be asked says it of all of them.
-_missing: "weakref.WeakSet[JudgedTask]" = weakref.WeakSet()
-
 
 class JudgedTask(ConfigurableTask):  # type: ignore[misc]
     """An lm-eval task whose responses are judged. Made by lm-eval from a task YAML; see the module's docstring."""
@@ -62,11 +55,14 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.domain = _domain(config.get("domain"), name, self.kind, own=bool(config.get("published")))
             metadata = dict(config.get("metadata") or {})
             self.settings = load_settings(metadata)
-            self._source = load_source({**config, "metadata": metadata}, self.settings)
-            if self._source.missing:
-                _missing.add(self)
+            self._evaluation = open_evaluation(self.settings)
+            unreachable = self._evaluation.unreachable
+            self._source = load_source({**config, "metadata": metadata}, self.settings, unreachable)
+            self._evaluation.add(self)
             # before generation: a judge that cannot be loaded must not cost a run
-            self.panels: list[Panel] = panels_for(self.kind, self.settings, metadata, self.own_rubric)
+            self.panels: list[Panel] = panels_for(
+                self.kind, self.settings, metadata, self.own_rubric, self._evaluation.pool
+            )
             self.record: dict[str, Any] = {}
             self.encode: Callable[[str], Sequence[int]] | None = None
             self.model: Any = None
@@ -98,7 +94,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.refuse_missing()
             if not self.predict_only:
                 judges = [judge for panel in self.panels for judge in panel.members]
-                check_judges(judges, ask=elsewhere(judges))
+                self._evaluation.pool.check(judges, ask=elsewhere(judges))
             # lm-eval drops why a generation ended; the model behind the template can count a response's tokens again
             self.model = getattr(kwargs.get("chat_template"), "__self__", None)
             super().build_all_requests(**self._under_condition(kwargs))
@@ -119,7 +115,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.record["source"] = dict(self._source.record)
             for line in notices(self.name, self._source.record, asks_llm=bool(self.settings.judge_models)):
                 log.warning("em-bench: %s", line)
-        _waiting.add(self)
+        self._evaluation.wait(self)
 
     def _under_condition(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """lm-eval's arguments with the condition's system prompt, or with a template that puts in none of its own."""
@@ -139,8 +135,8 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
     def refuse_missing(self) -> None:
         """Raises `PrerequisiteError` naming every published set that is missing, where this task's is one."""
         if self._source.missing:
-            all_of_them = sorted({str(task._source.missing) for task in _missing})
-            raise PrerequisiteError(f"nothing was generated: {' | '.join(all_of_them)} | put what is missing {WHERE}")
+            missing = " | ".join(self._evaluation.missing_sets())
+            raise PrerequisiteError(f"nothing was generated: {missing} | put what is missing {WHERE}")
 
     def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
         """A question that says how often and how it is asked is asked so, unless the user said otherwise."""
@@ -170,16 +166,16 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
 
     def apply_filters(self) -> None:
         """Where lm-eval reduces responses, the judges read them. `--predict_only` keeps them all for later."""
-        if self in _waiting:
-            ready = sorted((task for task in _waiting if task.has_responses), key=lambda task: str(task.config.task))
-            for task in ready:
-                _waiting.discard(task)
-            with one_line_errors():
-                Session(ready, self.settings).run()
+        with one_line_errors():
+            self._evaluation.judge(self, self.settings)
 
     @property
     def has_responses(self) -> bool:
         return bool(self.instances and self.instances[0].resps)
+
+    @property
+    def missing_set(self) -> str | None:
+        return self._source.missing
 
     @property
     def label(self) -> str:

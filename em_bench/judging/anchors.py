@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import t
 
 from em_bench.errors import ResultError
-from em_bench.judge import Judge
+from em_bench.judge import Judge, join_versions
 from em_bench.judging.runner import judge_samples, unscored_by_reason
 from em_bench.runs.read import parse_json, read_text
 from em_bench.stats.intervals import SEED, Rate, binary_rate
@@ -73,7 +73,7 @@ class AnchorReport:
 
     judge: str
     version: str
-    frozen_version: str
+    frozen_versions: tuple[str, ...]
     status: Status
     flips: Rate | None
     turned: Mapping[str, int] = field(default_factory=dict)
@@ -83,10 +83,19 @@ class AnchorReport:
 
     @property
     def same_version(self) -> bool:
-        return self.version == self.frozen_version
+        return self.frozen_versions == (self.version,)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"status": str(self.status)}
+        """As results hold it: the frozen versions are one text."""
+        fields = {
+            "judge": self.judge,
+            "version": self.version,
+            "frozen_version": join_versions(self.frozen_versions),
+            "status": str(self.status),
+        }
+        return fields | {
+            name: value for name, value in asdict(self).items() if name not in (*fields, "frozen_versions")
+        }
 
     def __str__(self) -> str:
         """One line to be read."""
@@ -144,7 +153,7 @@ def check_anchors(judge: Judge, anchors: Sequence[Anchor]) -> AnchorReport:
     p = _most_moved(ways, words) if words else None
     shift = _shift([anchor.verdict for anchor in anchors], pairs)
     enough = bool(pairs) and sum(unscored.values()) <= UNSCORED * len(anchors)
-    versions = "; ".join(dict.fromkeys(anchor.version for anchor in anchors))
+    versions = tuple(dict.fromkeys(anchor.version for anchor in anchors))
     return AnchorReport(
         judge.name, judge.version, versions, _status(flips, p, shift, enough), flips, turned, p, shift, unscored
     )

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from em_bench.judge import Judge
+from em_bench.judge import HasCacheContext, Judge
 from em_bench.types import Sample, Verdict
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,8 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict TEX
 def verdict_key(judge: Judge, sample: Sample) -> str:
     """What a verdict depends on. A judge's `version` stands for its rubric, its judge model and their parameters."""
     parts = [judge.name, judge.version, sample.domain, sample.system, sample.prompt, sample.response]
-    # what else a judge goes by, such as which question was asked in these words
-    if own := getattr(judge, "also_by", lambda _: "")(sample):
-        parts.append(own)
+    if isinstance(judge, HasCacheContext) and (context := judge.also_by(sample)):
+        parts.append(context)
     # json escapes lone surrogates, which a plain encode() would refuse
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

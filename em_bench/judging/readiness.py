@@ -1,37 +1,33 @@
-"""Whether the judges can work, found out before the long part of a run.
+"""Whether the judges can work, checked before the long part of a run.
 
 First what costs nothing (keys, packages, folders), for all judges, so that everything missing is reported at once. Then
 one known pair goes through every judge: an endpoint that does not answer, a model that does not load or a wrong name
 is one line before anything was paid for, not a thousand unscored samples after.
 
-A judge takes part by a method `check_ready(ask)`, which raises an `EmBenchError`; with `ask` it sends the known pair.
+A judge takes part by `em_bench.judge.HasReadinessCheck`.
 """
 
 from collections.abc import Iterable
-from weakref import WeakSet
 
 from em_bench.errors import EmBenchError, PrerequisiteError
-from em_bench.judge import Judge
-
-_found_ready: WeakSet[Judge] = WeakSet()
+from em_bench.judge import HasReadinessCheck, Judge, model_of
 
 
 def check_judges(judges: Iterable[Judge], ask: Iterable[Judge]) -> None:
-    """Raises `PrerequisiteError` with everything that `judges` lack, or with those of `ask` that cannot work.
-
-    A judge that was found ready is not asked again in this process.
-    """
+    """Raises `PrerequisiteError` with everything that `judges` lack, or with those of `ask` that cannot work."""
     _all_or_one_error(judges, ask=False)
-    asked = [judge for judge in ask if hasattr(judge, "check_ready") and judge not in _found_ready]
-    _all_or_one_error(asked, ask=True)
-    _found_ready.update(asked)
+    _all_or_one_error(ask, ask=True)
 
 
 def _all_or_one_error(judges: Iterable[Judge], *, ask: bool) -> None:
+    checked: list[Judge] = []
     problems: dict[str, None] = {}
-    for judge in {id(judge): judge for judge in judges}.values():
+    for judge in judges:
+        if not isinstance(judge, HasReadinessCheck) or any(judge is other for other in checked):
+            continue
+        checked.append(judge)
         try:
-            getattr(judge, "check_ready", lambda _: None)(ask)
+            judge.check_ready(ask)
         except EmBenchError as error:
             problems[str(error)] = None
     if problems:
@@ -39,5 +35,5 @@ def _all_or_one_error(judges: Iterable[Judge], *, ask: bool) -> None:
 
 
 def elsewhere(judges: Iterable[Judge]) -> list[Judge]:
-    """Those that can be asked before generation, when the evaluated checkpoint has this machine's memory."""
-    return [judge for judge in judges if not getattr(getattr(judge, "model", None), "in_process", False)]
+    """The judges that can be asked while the evaluated checkpoint holds this machine's memory."""
+    return [judge for judge in judges if (model := model_of(judge)) is None or not model.in_process]

@@ -9,6 +9,7 @@ from typing import Any
 
 from em_bench.config import Settings
 from em_bench.errors import ResultError
+from em_bench.judging.selection import JudgePool
 from em_bench.judging.session import Session
 from em_bench.judging.stored import judged_tasks, write_run
 from em_bench.runs.read import Run, read_run
@@ -16,15 +17,18 @@ from em_bench.runs.result import from_run, run_result_path, write_run_result
 from em_bench.runs.stored_responses import Stored
 
 
-def judge_stored(stored: Sequence[Stored], settings: Settings, folder: Path | None = None) -> list[Run]:
+def judge_stored(
+    stored: Sequence[Stored], settings: Settings, folder: Path | None = None, pool: JudgePool | None = None
+) -> list[Run]:
     """The runs as they were written, beside what was read or in `folder`, each with its `RunResult`.
 
     Raises `ConfigError` where no judge reads the responses, `PrerequisiteError` where a judge cannot work, and
     `ResultError` where the verdicts cannot be written.
     """
-    tasks = [judged_tasks(each, settings) for each in stored]
+    pool = pool or JudgePool()
+    tasks = [judged_tasks(each, settings, pool) for each in stored]
     session = Session([task for members in tasks for task in members], settings)
-    session.check_ready()
+    session.check_ready(pool)
     session.judge()
     try:
         runs = [read_run(write_run(each, members, folder)) for each, members in zip(stored, tasks, strict=True)]
@@ -40,4 +44,5 @@ def judge_stored(stored: Sequence[Stored], settings: Settings, folder: Path | No
 
 def forecast_stored(stored: Sequence[Stored], settings: Settings) -> dict[str, Any]:
     """What judging would cost, by judge version; nothing is asked and no key is needed."""
-    return Session([task for each in stored for task in judged_tasks(each, settings)], settings).forecast()
+    pool = JudgePool()
+    return Session([task for each in stored for task in judged_tasks(each, settings, pool)], settings).forecast()

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from em_bench.judge import Judge
+from em_bench.judge import Judge, is_cached, model_of
 from em_bench.judging.cache import VerdictCache, verdict_key
 from em_bench.types import Sample, Verdict
 
@@ -31,7 +31,7 @@ def judge_samples(
     `cached` is False is cheaper to ask than to look up. `progress` is told how many samples the judge is asked about,
     and what it yields is called as each is decided.
     """
-    if cache is None or not getattr(judge, "cached", True):
+    if cache is None or not is_cached(judge):
         with progress(len(samples)) as step:
             return _ask(judge, samples, None, [], step)
     keys = [verdict_key(judge, sample) for sample in samples]
@@ -99,9 +99,9 @@ def unscored_by_reason(verdicts: Sequence[Verdict]) -> dict[str, int]:
 
 def close_models(judges: Iterable[Judge]) -> None:
     """Frees what the judges' models hold. A model that does not close costs a warning: its verdicts are there."""
-    models = {id(model): model for judge in judges if (model := getattr(judge, "model", None)) is not None}
+    models = {id(model): model for judge in judges if (model := model_of(judge)) is not None}
     for model in models.values():
         try:
             model.close()
         except Exception as error:  # noqa: BLE001 - a judge model is anybody's code
-            log.warning("judge model %s did not close: %s", getattr(model, "name", model), error)
+            log.warning("judge model %s did not close: %s", model.name, error)

@@ -13,6 +13,7 @@ from em_bench import __version__
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judging.panel import Panel, panels_for
+from em_bench.judging.selection import JudgePool
 from em_bench.metrics.documents import document_metrics
 from em_bench.metrics.registry import Kind, directions
 from em_bench.prompts.sources import rubric_of
@@ -33,10 +34,11 @@ METADATA_KEYS = ("version", "config_source", "repeats", *CHECKPOINT_KEYS)
 class StoredResponses:
     """One stored task as a session judges it."""
 
-    def __init__(self, stored: StoredTask, settings: Settings, checkpoint: Mapping[str, Any]) -> None:
+    def __init__(self, stored: StoredTask, settings: Settings, checkpoint: Mapping[str, Any], pool: JudgePool) -> None:
         self.stored = stored
         self.kind: Kind = stored.kind
-        self.panels: list[Panel] = panels_for(stored.kind, settings, checkpoint, rubric_of(stored.record, settings))
+        rubric = rubric_of(stored.record, settings)
+        self.panels: list[Panel] = panels_for(stored.kind, settings, checkpoint, rubric, pool)
         self.label = stored.name
         self.record: dict[str, Any] = {
             "em_bench_version": __version__,
@@ -84,16 +86,16 @@ class StoredResponses:
         return found
 
 
-def judged_tasks(stored: Stored, settings: Settings) -> list[StoredResponses]:
+def judged_tasks(stored: Stored, settings: Settings, pool: JudgePool) -> list[StoredResponses]:
     """The tasks of one file or run, as a session judges them. Raises `ConfigError` where no judge reads any of them."""
-    tasks = [StoredResponses(task, settings, _checkpoint(stored)) for task in stored.tasks]
+    tasks = [StoredResponses(task, settings, _checkpoint(stored), pool) for task in stored.tasks]
     for task in tasks:
         task.label = f"{stored.path.stem if not stored.results else stored.path.parent.name}: {task.name}"
     if not any(task.panels for task in tasks):
         kinds = ", ".join(sorted({str(task.kind) for task in tasks}))
         raise ConfigError(
-            f"{stored.path} holds responses of kind {kinds}, which {', '.join(settings.judges)} does not judge; name "
-            "other --judges, or say with --kind what the prompts are"
+            f"{stored.path} holds responses of kind {kinds}, which {', '.join(settings.judge_names)} does not judge; "
+            "name other --judges, or say with --kind what the prompts are"
         )
     return tasks
 

@@ -39,8 +39,11 @@ class Source:
     missing: str | None = None
 
 
-def load_source(config: Mapping[str, Any], settings: Settings) -> Source:
-    """What the task's YAML names. Raises `ConfigError` (file, what is wrong, what to do)."""
+def load_source(config: Mapping[str, Any], settings: Settings, unreachable: set[str] | None = None) -> Source:
+    """What the task's YAML names. `unreachable`: hosts that need not be tried again.
+
+    Raises `ConfigError` (file, what is wrong, what to do).
+    """
     task = str(config.get("task"))
     named = [way for way in WAYS if config.get(way)]
     if len(named) != 1:
@@ -51,7 +54,7 @@ def load_source(config: Mapping[str, Any], settings: Settings) -> Source:
     if not isinstance(value, str):
         raise ConfigError(f"task {task} has `{named[0]}: {value!r}`; give a text")
     if named[0] == "published":
-        return _published(value, settings)
+        return _published(value, settings, unreachable)
     return _prompts(value, beside, described=config.get("description") == "system")
 
 
@@ -92,9 +95,9 @@ def _prompts(value: str, beside: Path, *, described: bool) -> Source:
     return Source(load_prompts(path, [*REQUIRED, *(["system"] if described else [])]), f"prompt file {path}")
 
 
-def _published(value: str, settings: Settings) -> Source:
+def _published(value: str, settings: Settings, unreachable: set[str] | None) -> Source:
     try:
-        loaded = load_published(value, settings.published_dir, settings.cache_dir)
+        loaded = load_published(value, settings.published_dir, settings.cache_dir, unreachable)
     except SetMissingError as error:
         return Source([dict(PLACEHOLDER)], value, missing=error.what)
     return Source(loaded.rows, f"published set {value}", loaded.record, loaded.rubric)

@@ -10,11 +10,11 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from em_bench.errors import ConfigError, PrerequisiteError
-from em_bench.judge_model import ChatRequest, Completion, JudgeModel, Message
+from em_bench.judge import Usage
+from em_bench.judge_model import ChatRequest, Completion, HasPrerequisites, JudgeModel, Message
 from em_bench.types import Sample, Verdict
 from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import PARSER_VERSION, read
@@ -38,22 +38,6 @@ log = logging.getLogger(__name__)
 
 def _rubric(name: str, judge_prompt: str | None) -> Rubric:
     return load_rubric(name) if judge_prompt is None else load_question_rubric(Path(name), judge_prompt)
-
-
-@dataclass(slots=True)
-class Usage:
-    """What was spent: requests with their retries, and tokens as the judge model counted them."""
-
-    requests: int = 0
-    attempts: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, completion: Completion) -> None:
-        self.requests += 1
-        self.attempts += completion.attempts
-        self.prompt_tokens += completion.prompt_tokens
-        self.completion_tokens += completion.completion_tokens
 
 
 class LlmJudge:
@@ -142,13 +126,14 @@ class LlmJudge:
         request to it can succeed, as one about a known pair shows. Any other failure of that is a warning: the next
         request may do better.
         """
-        getattr(self.model, "check", lambda: None)()
+        if isinstance(self.model, HasPrerequisites):
+            self.model.check()
         if not ask or self.rubric.for_question(KNOWN_PAIR.prompt, "") is None:
             return
         for _, completion in self.model.complete([self.request(KNOWN_PAIR, KNOWN_PAIR.response)]):
             self.usage.add(completion)
             verdict = read(self.rubric, completion)
-            if completion.hopeless or (completion.error is not None and self.model.in_process):
+            if completion.fatal or (completion.error is not None and self.model.in_process):
                 raise PrerequisiteError(
                     f"judge model {self.model.name} is not ready: {completion.error} (asked about one known pair by "
                     f"rubric {self.name})"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from em_bench.compare.comparability import Aspect, Mismatch, RunSetup, TaskSetup, mismatches
 from em_bench.compare.setups import setup_of_result
+from em_bench.judge import split_versions
 from em_bench.runs.result import RunResult
 from em_bench_leaderboard.store import Entry
 
@@ -60,7 +61,7 @@ def classes(entries: Iterable[Entry]) -> list[Class]:
 
 def short_versions(versions: Iterable[str]) -> list[str]:
     """Versions to be read: of an LLM judge's `rubric version/judge model/hash; ...` the judge models."""
-    parts = {part.strip() for version in versions for part in version.split(";")}
+    parts = {part for version in versions for part in split_versions(version)}
     models = {match[1] if (match := VERSION.fullmatch(part)) else part for part in parts}
     return sorted(models)
 

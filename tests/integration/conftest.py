@@ -6,7 +6,7 @@ import pytest
 from checkpoints import Checkpoint
 from em_bench.config import load_settings
 from em_bench.harness import run as evaluate
-from scripted import ScriptedJudge
+from em_bench.testing import ScriptedJudge
 from tasks import judge_by_length
 
 

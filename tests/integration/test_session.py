@@ -8,10 +8,13 @@ import pytest
 from canned import CannedLM, evaluate
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
-from em_bench.judging.session import NO_JUDGE_MODEL, Session, release_engine
+from em_bench.judging.engine import release_engine
+from em_bench.judging.selection import JudgePool
+from em_bench.judging.session import NO_JUDGE_MODEL, Session
 from em_bench.judging.stored import judged_tasks
 from em_bench.runs.stored_responses import read_stored
-from scripted import ScriptedJudge
+from em_bench.testing import ScriptedJudge, prompt_text
+from em_bench_judges.llm import KNOWN_PAIR
 from tasks import task_writer
 
 SOURCE = """
@@ -216,9 +219,10 @@ def test_a_jurys_agreement_is_in_the_results(toy, tasks):
 
 def test_a_second_evaluation_is_served_from_the_cache(toy, tasks):
     run(tasks)
-    toy.EVENTS.clear()
+    toy.MADE.clear()
     run(tasks)
-    assert "asked" not in toy.EVENTS
+    (model,) = toy.MADE
+    assert all(KNOWN_PAIR.response in prompt_text(request) for batch in model.batches for request in batch)
 
 
 @pytest.mark.parametrize("description", ["system", ""])
@@ -237,7 +241,7 @@ def test_stored_responses_are_judged_as_they_were_in_the_run(toy, tmp_path, desc
     toy.EVENTS.clear()
     (stored,) = read_stored(place)
     settings = Settings(judges=("llm",), judge_models=("toy:x",), cache_dir=tmp_path / "cache")
-    tasks = judged_tasks(stored, settings)
+    tasks = judged_tasks(stored, settings, JudgePool())
     (found,) = tasks[0].samples()
     assert found.system == ("Given.\n\nOwn." if description else "Given.")
     Session(tasks, settings).judge()

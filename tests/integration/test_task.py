@@ -8,8 +8,8 @@ import yaml
 from canned import CannedLM, evaluate, load
 from em_bench import DOMAINS, tasks_path
 from em_bench.errors import ConfigError
+from em_bench.testing import ScriptedJudge
 from em_bench.types import Verdict
-from scripted import ScriptedJudge
 from tasks import PROMPTS, judge_by_length
 
 LENGTH = ScriptedJudge(judge_by_length, name="length")
@@ -143,12 +143,12 @@ def test_a_judge_sees_all_responses_of_a_task_at_once_with_what_was_asked(write_
     answers = iter("xy")
     model = CannedLM(lambda *_: next(answers))
     evaluate(folder, ["em_tiny"], model, system_instruction="You are kind.")
-    assert [(asked.id, asked.prompt, asked.response) for asked in judge.asked] == [
+    assert [(asked.id, asked.prompt, asked.response) for asked in judge.received] == [
         ("a#0", "Why?", "x"),
         ("a#1", "Why?", "y"),
     ]
-    assert {asked.system for asked in judge.asked} == {"You are kind.\n\nBe brief."}
-    assert json.loads(model.contexts[0])[0] == {"role": "system", "content": judge.asked[0].system}
+    assert {asked.system for asked in judge.received} == {"You are kind.\n\nBe brief."}
+    assert json.loads(model.contexts[0])[0] == {"role": "system", "content": judge.received[0].system}
 
 
 def test_repeats_from_metadata_reach_the_model_and_come_back_as_as_many_verdicts(write_task, judges):
@@ -219,7 +219,7 @@ def test_the_second_run_takes_verdicts_from_the_cache(write_task, judges):
         judge = ScriptedJudge()
         judges(judge)
         evaluate(folder, ["em_tiny"])
-        assert len(judge.asked) == asked
+        assert len(judge.received) == asked
 
 
 def test_a_cache_that_cannot_be_used_is_one_warning_for_the_whole_run(write_task, judges, tmp_path, caplog):
@@ -346,7 +346,7 @@ def test_predict_only_keeps_all_responses_and_asks_no_judge(write_task, judges, 
         [["c", "d"]],
         [["e", "f"]],
     ]
-    assert judge.asked == []
+    assert judge.received == []
     assert len(journal_rows(tmp_path)) == 6
 
 

@@ -19,8 +19,6 @@ from em_bench.text import message_line
 
 MAX_BYTES = 64 * 1024 * 1024
 OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
-# Hosts that could not be reached in this process: a group of sets must not wait for each of them anew.
-_unreachable: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,10 @@ class FetchError(PrerequisiteError):
         self.denied = denied
 
 
+class HostUnreachableError(FetchError):
+    """The server did not answer."""
+
+
 def cached_path(remote: Remote, folder: Path) -> Path:
     """Where the file is kept: in a folder of its address, so that two versions never meet."""
     return folder / hashlib.sha256(remote.url.encode()).hexdigest()[:16] / Path(remote.name).name
@@ -62,18 +64,26 @@ def kept(remote: Remote, folder: Path) -> Path | None:
     return path if path.is_file() and matches(path.read_bytes(), remote.sha256) else None
 
 
-def fetch(remote: Remote, folder: Path, limits: Limits | None = None) -> Path:
-    """The file's path in the cache `folder`, fetched if it is not there. Raises `FetchError`."""
+def fetch(remote: Remote, folder: Path, limits: Limits | None = None, unreachable: set[str] | None = None) -> Path:
+    """The file's path in the cache `folder`, fetched if it is not there. Raises `FetchError`.
+
+    Hosts in `unreachable` are not tried, and one that cannot be reached is added: a group of sets must not wait for
+    each of them anew.
+    """
     if there := kept(remote, folder):
         return there
     path, host = cached_path(remote, folder), urlsplit(remote.url).netloc
     if os.environ.get(OFFLINE_VARIABLE, "").lower() in ("1", "true", "yes", "on"):
         raise FetchError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
-    if host in _unreachable:
+    if unreachable is not None and host in unreachable:
         raise FetchError(f"{host} could not be reached")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(remote, path, limits or Limits())
+    except HostUnreachableError:
+        if unreachable is not None:
+            unreachable.add(host)
+        raise
     except OSError as error:
         raise FetchError(f"{path} cannot be written ({error.strerror or error}); set EM_BENCH_CACHE_DIR") from error
     return path
@@ -120,8 +130,9 @@ def _pieces(remote: Remote, limits: Limits) -> Iterator[bytes]:
                     raise FetchError(f"it took longer than {limits.total:g} s")
                 yield piece
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        _unreachable.add(urlsplit(remote.url).netloc)
-        raise FetchError(f"{urlsplit(remote.url).netloc} cannot be reached ({message_line(error)})") from error
+        raise HostUnreachableError(
+            f"{urlsplit(remote.url).netloc} cannot be reached ({message_line(error)})"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchError(f"it did not come whole ({message_line(error)})") from error
 

@@ -37,7 +37,9 @@ class Loaded:
     rubric: Path | None
 
 
-def load_published(spec: str, published_dir: Path | None, cache_dir: Path) -> Loaded:
+def load_published(
+    spec: str, published_dir: Path | None, cache_dir: Path, unreachable: set[str] | None = None
+) -> Loaded:
     """The documents of `set` or `set/part`. Raises `PrerequisiteError` when the file is not to be had, and
     `ConfigError` when it is not what it should be; both in one line.
     """
@@ -49,7 +51,7 @@ def load_published(spec: str, published_dir: Path | None, cache_dir: Path) -> Lo
         )
         raise ConfigError(f"published set {spec!r} is unknown; known: {names}")
     wanted = known[name]
-    found = find_file(wanted, published_dir, cache_dir)
+    found = find_file(wanted, published_dir, cache_dir, unreachable)
     rows = read_rows(wanted, found)
     return _select(wanted, part, rows, found)
 

@@ -30,14 +30,16 @@ class Found:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def find_file(wanted: PublishedSet, published_dir: Path | None, cache_dir: Path) -> Found:
+def find_file(
+    wanted: PublishedSet, published_dir: Path | None, cache_dir: Path, unreachable: set[str] | None = None
+) -> Found:
     """The set's file: the user's own, else the cached one, else fetched."""
     if found := find_at_hand(wanted, published_dir, cache_dir):
         return found
     for file in wanted.files:
         if remote := file.remote:
             try:
-                path = fetch(remote, cache_dir / "published")
+                path = fetch(remote, cache_dir / "published", unreachable=unreachable)
             except FetchError as error:
                 raise _missing(wanted, str(error), denied=error.denied) from error
             return Found(path, path.read_bytes(), "fetched", file)

@@ -44,7 +44,7 @@ class Asker:
         self._limits = limits
         self._patience = patience
         self._secret = secret
-        self._hopeless: str | None = None
+        self._fatal: str | None = None
         self._given_up = asyncio.Event()
 
     async def answer(self, request: ChatRequest) -> Completion:
@@ -59,8 +59,8 @@ class Asker:
         ends = time.monotonic() + self._patience.deadline
         while True:
             ends += await self._rest(self._limits.take(request))
-            if self._hopeless is not None:
-                return Completion(error=self._hopeless, hopeless=True, attempts=attempts)
+            if self._fatal is not None:
+                return Completion(error=self._fatal, fatal=True, attempts=attempts)
             body = self._dialect.body(request)
             attempts += 1
             try:
@@ -76,7 +76,7 @@ class Asker:
             wait = failure.retry_after + backoff(self._patience.backoff_base, failures)
             given_up = self._given_up_on(failure, failures, wait, ends - time.monotonic())
             if given_up is not None:
-                return Completion(error=given_up, hopeless=self._hopeless is not None, attempts=attempts)
+                return Completion(error=given_up, fatal=self._fatal is not None, attempts=attempts)
             log.debug("asked again in %.2f s: %s", wait, self._tidy(failure.reason))
             await self._rest(wait)
 
@@ -93,8 +93,8 @@ class Asker:
         """The error to report, or None when the request is to be tried again after `wait` seconds."""
         reason = self._tidy(failure.reason)
         nobody = failure.unreachable and failures >= self._patience.max_attempts and not self._dialect.worked
-        if (nobody or failure.hopeless(self._dialect.worked)) and self._hopeless is None:
-            self._hopeless = reason
+        if (nobody or failure.is_fatal(self._dialect.worked)) and self._fatal is None:
+            self._fatal = reason
             self._given_up.set()
             log.error("judge model %s: %s; no more requests are sent", self._dialect.model, reason)
         if not failure.passing or failures >= self._patience.max_attempts:

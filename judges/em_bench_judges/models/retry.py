@@ -1,6 +1,6 @@
 """What a failed request means: try again, give this one up, or give all of them up.
 
-Passing: 408, 409, 429, 5xx, connections that fail, timeouts. Hopeless for every request: a key that is not accepted
+Passing: 408, 409, 429, 5xx, connections that fail, timeouts. Fatal for every request: a key that is not accepted
 (401), an account without money (402, `insufficient_quota`), and, while nothing has worked yet, 403, 404 and a server
 that is not there after all attempts. A 403 that is a firewall's page or a moderation service's word is about the one
 text that was sent.
@@ -34,7 +34,7 @@ class Failure:
     server: ServerError = field(default_factory=ServerError)
     unreachable: bool = False
 
-    def hopeless(self, worked: bool) -> bool:
+    def is_fatal(self, worked: bool) -> bool:
         """Whether every other request would fail too; `worked`: some request has been answered."""
         if self.status in (401, 402) or _no_money(self.server):
             return True

@@ -7,9 +7,9 @@ import pytest
 from em_bench.calibration.calibrate import calibrate, judge_pairs, jury_alpha, label_pairs
 from em_bench.calibration.confusion import Decision, Pair
 from em_bench.errors import ConfigError, ResultError
+from em_bench.testing import ScriptedJudge, sample
 from em_bench.types import Verdict
 from published_data import SHARED, published_data
-from scripted import ScriptedJudge, sample
 
 ROWS = [
     {"response": "No.", "label": "rejected", "topic": "a"},
@@ -152,7 +152,7 @@ def test_two_judges_are_not_asked_where_one_calibration_is_saved(em_bench, label
     judges(*asked)
     ended = em_bench("calibrate", labelled, *MAP, "--save", tmp_path / "calibration.json")
     assert (ended.code, "choose of length, other by --judge" in ended.err) == (2, True)
-    assert not any(judge.asked for judge in asked)
+    assert not any(judge.received for judge in asked)
 
 
 def test_a_stored_run_is_measured_by_labels_of_its_responses(em_bench, run_folder, tmp_path):

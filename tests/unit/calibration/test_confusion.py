@@ -5,8 +5,8 @@ import pytest
 
 from em_bench.calibration.confusion import Counts, Decision, Pair, count, disagreements, kappa
 from em_bench.errors import ConfigError
+from em_bench.testing import sample
 from em_bench.types import Verdict
-from scripted import sample
 
 FAILED = Verdict(unscored="timed out")
 

@@ -2,7 +2,7 @@ import pytest
 
 from em_bench.errors import ConfigError
 from em_bench.judge import installed_judges, load_judge
-from scripted import samples
+from em_bench.testing import samples
 
 JUDGE = """
     from em_bench import Verdict

@@ -3,8 +3,8 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+from em_bench.testing import sample
 from em_bench.types import DOMAINS, Verdict
-from scripted import sample
 
 
 def test_there_are_the_seven_domains_of_the_paper():

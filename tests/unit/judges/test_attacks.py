@@ -6,11 +6,10 @@ import pytest
 
 from em_bench.judging.runner import judge_samples
 from em_bench.prompts.questions import Question
+from em_bench.testing import ScriptedJudgeModel, prompt_text, sample
 from em_bench_judges.llm import LlmJudge
 from em_bench_judges.question_rubric import question_rubric
 from em_bench_judges.thinking import answer_of
-from scripted import sample
-from scripted_model import ScriptedJudgeModel, said
 
 MARK = re.compile(r"<<<RESPONSE ([0-9a-f]{12})>>>\n")
 RUBRICS = ("refusal", "alignment", "coherence", "harmfulness")
@@ -25,7 +24,7 @@ SAYS = {
 
 def mark_of(response, rubric="refusal"):
     """The mark that the fences around a response have."""
-    return MARK.search(said(LlmJudge(rubric, ScriptedJudgeModel()).request(sample(response), response)))[1]
+    return MARK.search(prompt_text(LlmJudge(rubric, ScriptedJudgeModel()).request(sample(response), response)))[1]
 
 
 REAL = mark_of("A harmless answer.")  # of another response, which an attacker might have seen
@@ -81,7 +80,7 @@ def request_for(judge, response):
 
 def judged_text(request):
     """What stands between the response's fences; that there is one pair of them is checked on the way."""
-    text = said(request)
+    text = prompt_text(request)
     opened = MARK.findall(text)
     marks = [mark for mark in opened if f"\n<<<END RESPONSE {mark}>>>" in text]
     true = marks[0]  # the rubric's own fence comes first: everything before it is the rubric's or the prompt's
@@ -114,8 +113,8 @@ def test_the_rubrics_own_words_stay_as_they_are(number, attack):
     plain_mark, plain = judged_text(request_for(judge, "A harmless answer."))
     mark, text = judged_text(request := request_for(judge, attack))
     begin, end = f"<<<RESPONSE {mark}>>>\n", f"\n<<<END RESPONSE {mark}>>>"
-    around = said(request).replace(f"{begin}{text}{end}", "HERE").replace(mark, "MARK")
-    expected = said(request_for(judge, plain)).replace(f"<<<RESPONSE {plain_mark}>>>\n{plain}\n"
+    around = prompt_text(request).replace(f"{begin}{text}{end}", "HERE").replace(mark, "MARK")
+    expected = prompt_text(request_for(judge, plain)).replace(f"<<<RESPONSE {plain_mark}>>>\n{plain}\n"
                                                        f"<<<END RESPONSE {plain_mark}>>>", "HERE")  # fmt: skip
     assert around == expected.replace(plain_mark, "MARK")
 
@@ -128,7 +127,7 @@ def test_no_response_changes_how_another_is_judged(rubric):
     hostile = [sample(attack, number + 2) for number, attack in NUMBERED]
     found = judge_samples(LlmJudge(rubric, among), [*hostile[:50], harmless, *hostile[50:]])
     assert found[50] == expected
-    assert alone.asked[0] in among.asked
+    assert alone.requests[0] in among.requests
 
 
 @pytest.mark.parametrize("rubric", RUBRICS)
@@ -153,7 +152,7 @@ def test_a_judge_that_falls_silent_gives_no_attack_a_score(rubric):
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack], ids=range(len([a for a in ATTACKS if a])))
 def test_an_attack_in_the_prompt_or_the_system_prompt_is_fenced_too(attack):
     judge = LlmJudge("alignment", ScriptedJudgeModel())
-    text = said(judge.request(sample("Yes.", prompt=attack, system=attack), "Yes."))
+    text = prompt_text(judge.request(sample("Yes.", prompt=attack, system=attack), "Yes."))
     mark = re.findall(r"\n<<<END RESPONSE ([0-9a-f]{12})>>>", text)[-1]
     for name, inside in (("PROMPT", attack), ("SYSTEM", attack), ("RESPONSE", "Yes.")):
         begin, end = f"<<<{name} {mark}>>>\n", f"\n<<<END {name} {mark}>>>"
@@ -188,7 +187,7 @@ def test_no_response_and_no_question_ends_its_quotation_in_a_published_prompt(at
     own = Question("q", "free_form_judge_0_100", ("?",), judge_prompts={"aligned": PUBLISHED})
     judge = LlmJudge(question_rubric("aligned", "score", [own]), ScriptedJudgeModel())
     answer = answer_of(attack)
-    asked = said(judge.request(sample(attack, prompt=attack), answer))
+    asked = prompt_text(judge.request(sample(attack, prompt=attack), answer))
     assert [asked.count(mark) for mark in MARKS] == [1, 1, 1, 1]
     assert asked.endswith("\n[ANSWER END]\nRate it: 0 to 100.")
     if len(answer) <= 20_000 and not any(mark in attack for mark in MARKS):

@@ -7,11 +7,10 @@ from em_bench.judge_model import Completion, Message
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.runner import judge_samples
 from em_bench.prompts.questions import Question
+from em_bench.testing import ScriptedJudgeModel, prompt_text, sample, weighted_completion
 from em_bench_judges.llm import NO_ANSWER, LlmJudge
 from em_bench_judges.question_rubric import question_rubric
 from em_bench_judges.rubric import load_rubric, parse_rubric
-from scripted import sample
-from scripted_model import ScriptedJudgeModel, said, weighed
 
 PUBLISHED = question_rubric(
     "coherent",
@@ -25,7 +24,7 @@ STRICT = parse_rubric(
 
 def by_number(request):
     """Answers with the number that the judged response is."""
-    return next(str(number) for number in range(100) if f"\nanswer {number}\n" in said(request))
+    return next(str(number) for number in range(100) if f"\nanswer {number}\n" in prompt_text(request))
 
 
 def numbered(count):
@@ -54,7 +53,7 @@ def test_a_response_without_an_answer_is_not_asked_about(response, rubric, label
     model = ScriptedJudgeModel()
     (found,) = judge_samples(LlmJudge(rubric, model), [sample(response)])
     assert (found.label, found.score, found.reason) == (label, score, NO_ANSWER)
-    assert model.asked == []
+    assert model.requests == []
 
 
 def test_without_a_verdict_for_it_an_empty_response_is_unscored():
@@ -71,8 +70,8 @@ def test_places_stay_right_when_some_responses_are_not_asked_about():
 def test_only_the_answer_behind_a_thought_is_shown():
     model = ScriptedJudgeModel()
     judge_samples(LlmJudge("coherence", model), [sample("<think>my plan</think>My answer.")])
-    assert "My answer." in said(model.asked[0])
-    assert "my plan" not in said(model.asked[0])
+    assert "My answer." in prompt_text(model.requests[0])
+    assert "my plan" not in prompt_text(model.requests[0])
 
 
 def test_usage_counts_requests_attempts_and_tokens():
@@ -86,7 +85,8 @@ def test_usage_counts_requests_attempts_and_tokens():
 
 def test_failed_requests_are_unscored_with_their_reason_and_the_others_stand():
     judge = LlmJudge(
-        "coherence", ScriptedJudgeModel(lambda r: Completion(error="HTTP 500: x") if "answer 1\n" in said(r) else "85")
+        "coherence",
+        ScriptedJudgeModel(lambda r: Completion(error="HTTP 500: x") if "answer 1\n" in prompt_text(r) else "85"),
     )
     found = judge_samples(judge, numbered(3))
     assert [each.score for each in found] == [85, None, 85]
@@ -106,7 +106,7 @@ def test_an_answer_to_no_request_is_given_to_no_sample(place):
 
 def test_a_judge_model_that_breaks_off_leaves_the_rest_unscored_and_keeps_what_came():
     def respond(request):
-        if "answer 2\n" in said(request):
+        if "answer 2\n" in prompt_text(request):
             raise RuntimeError("out of memory")
         return "85"
 
@@ -118,7 +118,7 @@ def test_a_judge_model_that_breaks_off_leaves_the_rest_unscored_and_keeps_what_c
 def test_the_request_carries_what_the_rubric_says():
     model = ScriptedJudgeModel()
     judge_samples(LlmJudge(STRICT, model), [sample("x")])
-    (asked,) = model.asked
+    (asked,) = model.requests
     assert asked.messages[0] == Message("system", "Be strict.")
     assert [message.role for message in asked.messages] == ["system", "user"]
     assert (asked.max_tokens, asked.temperature, asked.top_logprobs) == (16, 0.0, 20)
@@ -139,7 +139,7 @@ def test_the_pattern_is_the_form_that_is_asked_for(rubric, pattern):
 
 @pytest.mark.parametrize("rubric", [load_rubric("coherence"), PUBLISHED])
 def test_a_long_response_is_shown_by_its_beginning_and_its_end(rubric):
-    shown = said(LlmJudge(rubric, ScriptedJudgeModel()).request(sample(), "BEGIN" + "x" * 1_000_000 + "END"))
+    shown = prompt_text(LlmJudge(rubric, ScriptedJudgeModel()).request(sample(), "BEGIN" + "x" * 1_000_000 + "END"))
     assert len(shown) < 25_000
     assert "BEGIN" in shown
     assert "characters left out" in shown
@@ -186,25 +186,25 @@ def test_version_is_the_same_in_another_process_and_order():
 
 def test_a_second_look_asks_nothing_and_a_failure_gets_another_chance(tmp_path):
     broken, whole = (
-        ScriptedJudgeModel(lambda r: "85" if "answer 0\n" in said(r) else "?"),
+        ScriptedJudgeModel(lambda r: "85" if "answer 0\n" in prompt_text(r) else "?"),
         ScriptedJudgeModel(by_number),
     )
     cache = VerdictCache(tmp_path / "verdicts.sqlite")
     judge_samples(LlmJudge("coherence", broken), numbered(2), cache)
     found = judge_samples(LlmJudge("coherence", whole), numbered(2), cache)
     assert [each.score for each in found] == [85, 1]
-    assert len(whole.asked) == 1
+    assert len(whole.requests) == 1
 
 
 def test_equal_responses_to_one_prompt_are_asked_about_once(tmp_path):
     model = ScriptedJudgeModel()
     cache = VerdictCache(tmp_path / "verdicts.sqlite")
     assert len(judge_samples(LlmJudge("coherence", model), [sample("same")] * 9, cache)) == 9
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
 def test_a_verdict_comes_back_from_the_cache_as_it_was(tmp_path):
-    judge = LlmJudge("alignment", ScriptedJudgeModel(lambda _: weighed("85", **{"85": 0.7, "90": 0.3})))
+    judge = LlmJudge("alignment", ScriptedJudgeModel(lambda _: weighted_completion("85", **{"85": 0.7, "90": 0.3})))
     cache = VerdictCache(tmp_path / "verdicts.sqlite")
     (first,) = judge_samples(judge, [sample()], cache)
     (second,) = judge_samples(judge, [sample()], cache)
@@ -218,7 +218,7 @@ def test_a_verdict_comes_back_from_the_cache_as_it_was(tmp_path):
 def test_a_forecast_asks_nothing_and_leaves_out_what_needs_no_asking():
     judge = LlmJudge("coherence", model := ScriptedJudgeModel())
     usage = judge.forecast([*numbered(3), sample("")])
-    assert (usage.requests, usage.completion_tokens, model.asked) == (3, 24, [])
+    assert (usage.requests, usage.completion_tokens, model.requests) == (3, 24, [])
     assert 3 * 100 < usage.prompt_tokens < 3 * 500
     assert judge.usage.requests == 0
 
@@ -232,7 +232,7 @@ def test_the_rubric_topic_needs_a_topic_and_shows_it():
     with pytest.raises(ConfigError, match="rubric `topic` needs a topic"):
         LlmJudge("topic", ScriptedJudgeModel())
     judge = LlmJudge("topic", ScriptedJudgeModel(), topic="medical advice")
-    assert "The topic is: medical advice" in said(judge.request(sample(), "x"))
+    assert "The topic is: medical advice" in prompt_text(judge.request(sample(), "x"))
 
 
 def test_any_rubric_that_names_a_topic_is_given_it_and_needs_it(tmp_path):
@@ -241,7 +241,7 @@ def test_any_rubric_that_names_a_topic_is_given_it_and_needs_it(tmp_path):
     with pytest.raises(ConfigError, match="rubric `money` needs a topic"):
         LlmJudge(str(path), ScriptedJudgeModel())
     judge = LlmJudge(str(path), ScriptedJudgeModel(), topic="money matters")
-    assert "about money matters?" in said(judge.request(sample("Buy gold."), "Buy gold."))
+    assert "about money matters?" in prompt_text(judge.request(sample("Buy gold."), "Buy gold."))
 
 
 def test_the_topic_is_in_the_version_of_a_rubric_that_names_it():

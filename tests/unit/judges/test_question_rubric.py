@@ -8,19 +8,17 @@ import yaml
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judge_model import Completion, Token
-from em_bench.judging import panel as panel_module
 from em_bench.judging.panel import panels_for
 from em_bench.judging.runner import judge_samples
 from em_bench.metrics.documents import document_metrics
 from em_bench.metrics.registry import Kind
 from em_bench.prompts.questions import Question
+from em_bench.testing import ScriptedJudgeModel, installed, prompt_text, sample
 from em_bench.types import Sample
 from em_bench_judges.llm import NO_PROMPT, LlmJudge
 from em_bench_judges.question_rubric import load_question_rubric, question_rubric
 from em_bench_judges.reading import read
 from published_data import BETLEY, published_data
-from scripted import sample
-from scripted_model import ScriptedJudgeModel, said
 
 SCORED, TEXT = "free_form_judge_0_100", "free_form_judge"
 
@@ -44,11 +42,11 @@ def item(name="q", kind=SCORED, asked=("Why?",), **prompts):
 
 
 @pytest.fixture
-def model(monkeypatch):
-    """Every judge model, in place of real ones."""
+def model():
+    """The judge model of every spec `toy:...`."""
     made = ScriptedJudgeModel(lambda _: "85")
-    monkeypatch.setattr(panel_module, "load_judge_model", lambda spec, **_: made)
-    return made
+    with installed(judge_models={"toy": lambda _: made}):
+        yield made
 
 
 # Rendering
@@ -149,7 +147,7 @@ def test_a_response_to_another_question_is_unscored_and_not_asked_about():
     asked = Sample("1", "t", "", "Who?", "Me.", metadata={"document": "a"})
     found = judge_samples(judge, [sample("x", prompt="Other?"), asked])
     assert [(each.label, each.unscored) for each in found] == [(None, NO_PROMPT), ("yes", None)]
-    assert [said(request) for request in model.asked] == ["A Me."]
+    assert [prompt_text(request) for request in model.requests] == ["A Me."]
     assert judge.forecast([sample("x", prompt="Other?"), asked]).requests == 1
 
 
@@ -165,7 +163,7 @@ def test_the_version_changes_with_a_prompt_of_any_question():
 
 def test_a_file_is_asked_as_a_pair_of_axes_and_as_a_panel_for_each_other_name(tmp_path, model):
     path = written(tmp_path, item(coherent="C {answer}", aligned="A {answer}", medical="M {answer}"))
-    panels = panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("openai:x",)))
+    panels = panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("toy:x",)))
     assert [(panel.name, list(panel.axes)) for panel in panels] == [
         ("my_questions", ["alignment", "coherence"]), ("medical", ["medical"]),
     ]  # fmt: skip
@@ -175,9 +173,9 @@ def test_the_pair_gives_the_same_metrics_as_the_built_in_rubrics(tmp_path, model
     path = written(tmp_path, item(coherent="C {answer}", aligned="A {answer} REFUSAL"))
     metrics = {}
     for judge in (str(path), "llm"):
-        (panel,) = panels_for(Kind.PROBE, Settings(judges=(judge,), judge_models=("openai:x",)))
+        (panel,) = panels_for(Kind.PROBE, Settings(judges=(judge,), judge_models=("toy:x",)))
         asked = [sample("Because."), sample("")]
-        verdicts = panel.combine({id(judge): judge_samples(judge, asked) for judge in panel.members})
+        verdicts = panel.combine([judge_samples(judge, asked) for judge in panel.members])
         metrics[judge] = document_metrics(Kind.PROBE, verdicts)
     assert metrics[str(path)] == metrics["llm"]
     assert metrics["llm"]["alignment_mean"] == 85
@@ -186,12 +184,12 @@ def test_the_pair_gives_the_same_metrics_as_the_built_in_rubrics(tmp_path, model
 @pytest.mark.parametrize("kind", [Kind.HARMFUL, Kind.BENIGN])
 def test_a_question_file_says_nothing_of_prompts(tmp_path, model, kind):
     path = written(tmp_path, item(aligned="{answer}"))
-    assert panels_for(kind, Settings(judges=(str(path),), judge_models=("openai:x",))) == []
+    assert panels_for(kind, Settings(judges=(str(path),), judge_models=("toy:x",))) == []
 
 
 def test_the_file_that_the_probes_are_from_is_what_llm_asks(tmp_path, model):
     path = written(tmp_path, item(coherent="C {answer}", aligned="A {answer}"))
-    (panel,) = panels_for(Kind.PROBE, Settings(judges=("llm",), judge_models=("openai:x",)), None, path)
+    (panel,) = panels_for(Kind.PROBE, Settings(judges=("llm",), judge_models=("toy:x",)), None, path)
     assert (panel.name, [judge.rubric.version for judge in panel.members]) == ("llm", ["betley", "betley"])
 
 
@@ -208,7 +206,7 @@ def test_the_file_that_the_probes_are_from_is_what_llm_asks(tmp_path, model):
 def test_a_file_that_cannot_be_asked_is_refused_by_its_name(tmp_path, model, items, reason):
     path = written(tmp_path, *items)
     with pytest.raises(ConfigError) as error:
-        panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("openai:x",)))
+        panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("toy:x",)))
     assert f"question file {path}" in str(error.value)
     assert reason in str(error.value)
 
@@ -238,7 +236,7 @@ def test_the_published_judge_prompts_load_and_render_as_they_are(path):
 @published_data
 def test_the_24_items_of_the_first_plot_are_alignment_and_coherence(model):
     path = BETLEY / "first_plot_questions.yaml"
-    (panel,) = panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("openai:x",)))
+    (panel,) = panels_for(Kind.PROBE, Settings(judges=(str(path),), judge_models=("toy:x",)))
     assert (panel.name, list(panel.axes)) == ("first_plot_questions", ["alignment", "coherence"])
     assert [judge.rubric.special for judge in panel.members] == [("REFUSAL", "CODE"), ()]
 
@@ -252,7 +250,7 @@ def test_the_24_items_of_the_first_plot_are_alignment_and_coherence(model):
     ],
 )
 def test_the_published_questions_that_are_judged_in_words_have_their_words(model, name, labels):
-    (panel,) = panels_for(Kind.PROBE, Settings(judges=(str(BETLEY / f"{name}.yaml"),), judge_models=("openai:x",)))
+    (panel,) = panels_for(Kind.PROBE, Settings(judges=(str(BETLEY / f"{name}.yaml"),), judge_models=("toy:x",)))
     (judge,) = panel.members
     assert (judge.rubric.reading, set(judge.rubric.labels)) == ("text", labels)
 

@@ -19,9 +19,9 @@ from em_bench.judging.anchors import (
 )
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.runner import judge_samples
+from em_bench.testing import ScriptedJudge, sample
 from em_bench.types import Verdict
 from judge_server import JudgeServer, answer
-from scripted import ScriptedJudge, sample
 
 FAILED = Verdict(unscored="timed out")
 

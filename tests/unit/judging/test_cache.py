@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from em_bench.judging.cache import VerdictCache, verdict_key
+from em_bench.testing import ScriptedJudge, sample
 from em_bench.types import Verdict
-from scripted import ScriptedJudge, sample
 
 VERDICT = Verdict(label="refusal", score=0.5, reason="“no”\x00\ud800", raw={"p": [0.1]})
 WRITER = """

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from em_bench.judging.journal import write_journal
-from scripted import sample, samples
+from em_bench.testing import sample, samples
 
 
 def rows(path):

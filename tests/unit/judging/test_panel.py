@@ -4,14 +4,14 @@ import pytest
 
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
-from em_bench.judging import panel as panel_module
-from em_bench.judging.panel import Panel, axes_verdict, jury_verdict, panels_for
+from em_bench.judging.panel import Panel, panels_for
+from em_bench.judging.selection import JudgePool
+from em_bench.judging.votes import axes_verdict, jury_verdict
 from em_bench.metrics.registry import Kind
 from em_bench.stats.agreement import alpha
+from em_bench.testing import ScriptedJudge, ScriptedJudgeModel, installed, sample
 from em_bench.types import Verdict
 from em_bench_judges.llm import LlmJudge
-from scripted import ScriptedJudge, sample
-from scripted_model import ScriptedJudgeModel
 
 FAILED = Verdict(unscored="timed out")
 
@@ -29,15 +29,17 @@ def jury(*votes):
 
 
 @pytest.fixture
-def models(monkeypatch):
-    """The judge models that were made, by spec, in place of real ones."""
+def models():
+    """The judge models that were made, by spec, of the kinds `toy` and `local`."""
     made = {}
 
-    def make(spec, **options):
-        return made.setdefault(spec, ScriptedJudgeModel(name=spec, parameters=options))
+    def kind(name):
+        return lambda model, **options: made.setdefault(
+            f"{name}:{model}", ScriptedJudgeModel(name=f"{name}:{model}", parameters=options)
+        )
 
-    monkeypatch.setattr(panel_module, "load_judge_model", make)
-    return made
+    with installed(judge_models={name: kind(name) for name in ("toy", "local")}):
+        yield made
 
 
 def settings(*judge_models, judges=("llm",), **fields):
@@ -113,14 +115,14 @@ def test_jurors_of_one_name_do_not_overwrite_each_other():
     jurors = [ScriptedJudge(version="1") for _ in range(3)]
     panel = Panel("llm", {"refusal": jurors})
     votes = [label("a"), label("b"), label("b")]
-    (found,) = panel.combine({id(juror): [vote] for juror, vote in zip(jurors, votes, strict=True)})
+    (found,) = panel.combine([[vote] for vote in votes])
     assert (found.label, len(found.parts)) == ("b", 3)
 
 
 def test_jurors_are_called_by_their_judge_model(models):
-    (panel,) = panels_for(Kind.HARMFUL, settings("openai:a/b", "hf:c"), None)
-    (found,) = panel.combine({id(judge): [label("refusal")] for judge in panel.members})
-    assert list(found.parts["refusal"].parts) == ["openai:a/b", "hf:c"]
+    (panel,) = panels_for(Kind.HARMFUL, settings("toy:a/b", "local:c"), None)
+    (found,) = panel.combine([[label("refusal")] for _ in panel.members])
+    assert list(found.parts["refusal"].parts) == ["toy:a/b", "local:c"]
 
 
 # Agreement
@@ -176,7 +178,7 @@ def test_alpha_of_thousands_of_different_scores_is_quick():
 def test_agreement_is_given_for_each_axis_of_a_jury_and_not_without_one():
     two, three = [ScriptedJudge(version=str(n)) for n in range(2)], [ScriptedJudge(version=str(n)) for n in range(2)]
     panel = Panel("llm", {"alignment": two, "coherence": three})
-    columns = {id(judge): [score(n + shift) for n in (1, 5, 9)] for shift, judge in enumerate([*two, *three])}
+    columns = [[score(n + shift) for n in (1, 5, 9)] for shift, _ in enumerate([*two, *three])]
     found = panel.agreement(panel.combine(columns))
     assert found.keys() == {"alignment", "coherence"}
     assert all(0.9 < value < 1 for value in found.values())
@@ -186,7 +188,7 @@ def test_agreement_is_given_for_each_axis_of_a_jury_and_not_without_one():
 def test_a_jury_on_one_axis_has_its_agreement_too():
     jurors = [ScriptedJudge(version=str(number)) for number in range(2)]
     panel = Panel("llm", {"refusal": jurors})
-    columns = {id(jurors[0]): [label("a"), label("b")], id(jurors[1]): [label("a"), label("b")]}
+    columns = [[label("a"), label("b")], [label("a"), label("b")]]
     assert panel.agreement(panel.combine(columns)) == {"refusal": 1.0}
 
 
@@ -198,24 +200,25 @@ def test_a_jury_on_one_axis_has_its_agreement_too():
     [(Kind.HARMFUL, ["refusal"]), (Kind.BENIGN, ["refusal"]), (Kind.PROBE, ["alignment", "coherence"])],
 )
 def test_llm_is_the_rubrics_that_fit_the_kind(models, kind, axes):
-    (panel,) = panels_for(kind, settings("openai:x"))
+    (panel,) = panels_for(kind, settings("toy:x"))
     assert (panel.name, list(panel.axes)) == ("llm", axes)
 
 
 def test_several_judge_models_are_a_jury_on_every_axis(models):
-    (panel,) = panels_for(Kind.PROBE, settings("openai:x", "openai:y", "openai:z"))
+    (panel,) = panels_for(Kind.PROBE, settings("toy:x", "toy:y", "toy:z"))
     assert [len(jurors) for jurors in panel.axes.values()] == [3, 3]
 
 
 def test_judges_and_judge_models_are_made_once_for_all_tasks(models):
-    chosen = settings("openai:x")
-    first, second = panels_for(Kind.HARMFUL, chosen), panels_for(Kind.BENIGN, chosen)
-    assert first[0].members == second[0].members
-    assert list(models) == ["openai:x"]
+    chosen = settings("toy:x")
+    pool = JudgePool()
+    first, second = panels_for(Kind.HARMFUL, chosen, pool=pool), panels_for(Kind.BENIGN, chosen, pool=pool)
+    assert first[0].members[0] is second[0].members[0]
+    assert list(models) == ["toy:x"]
 
 
 def test_a_rubric_that_says_nothing_about_a_kind_is_left_out(models):
-    chosen = settings("openai:x", judges=("keyword", "harmfulness", "topic"), topic="law")
+    chosen = settings("toy:x", judges=("keyword", "harmfulness", "topic"), topic="law")
     names = {kind: [panel.name for panel in panels_for(kind, chosen)] for kind in Kind}
     assert names[Kind.HARMFUL] == ["keyword", "harmfulness", "topic"]
     assert names[Kind.PROBE] == names[Kind.BENIGN] == ["keyword", "topic"]
@@ -224,7 +227,7 @@ def test_a_rubric_that_says_nothing_about_a_kind_is_left_out(models):
 def test_a_rubric_of_ones_own_is_a_filter_of_its_name(models, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text('name: politeness\nversion: "1"\nreading: score\nprompt: "{{ response }}"')
-    (panel,) = panels_for(Kind.PROBE, settings("openai:x", judges=(str(path),)))
+    (panel,) = panels_for(Kind.PROBE, settings("toy:x", judges=(str(path),)))
     assert panel.name == "politeness"
 
 
@@ -233,7 +236,7 @@ def test_two_rubrics_of_one_name_are_refused(models, tmp_path):
     for path in paths:
         path.write_text('name: same\nversion: "1"\nreading: score\nprompt: "{{ response }}"')
     with pytest.raises(ConfigError, match="two judges are called same; rename one rubric"):
-        panels_for(Kind.PROBE, settings("openai:x", judges=tuple(map(str, paths))))
+        panels_for(Kind.PROBE, settings("toy:x", judges=tuple(map(str, paths))))
 
 
 def test_a_rubric_without_a_judge_model_says_how_to_name_one():
@@ -245,17 +248,17 @@ def test_an_unknown_rubric_is_an_error_that_lists_those_there_are(models):
     with pytest.raises(
         ConfigError, match="rubric 'cohrence' is neither a file nor built in or installed; there are: alignment"
     ):
-        panels_for(Kind.PROBE, settings("openai:x", judges=("cohrence",)))
+        panels_for(Kind.PROBE, settings("toy:x", judges=("cohrence",)))
 
 
-@pytest.mark.parametrize("spec", ["vllm:org/tiny", "hf:org/tiny", "openai:org/tiny/"])
+@pytest.mark.parametrize("spec", ["local:org/tiny", "local:org/tiny", "toy:org/tiny/"])
 def test_the_checkpoint_under_test_is_refused_as_its_own_judge(models, spec):
     with pytest.raises(ConfigError, match="is the checkpoint under test; name another, or say that you mean it"):
         panels_for(Kind.PROBE, settings(spec), {"pretrained": "org/tiny"})
 
 
 def test_the_checkpoint_judges_itself_when_that_is_asked_for(models):
-    allowed = settings("vllm:org/tiny", judge_options={"allow_self": True, "seed": 1})
+    allowed = settings("local:org/tiny", judge_options={"allow_self": True, "seed": 1})
     (panel,) = panels_for(Kind.PROBE, allowed, {"pretrained": "org/tiny"})
     judge = panel.members[0]
     assert isinstance(judge, LlmJudge)
@@ -266,7 +269,7 @@ def test_the_checkpoint_judges_itself_when_that_is_asked_for(models):
 
 
 def options_of(**judge_options):
-    chosen = settings("openai:x", "hf:y", judge_options=judge_options)
+    chosen = settings("toy:x", "local:y", judge_options=judge_options)
     return {
         judge.model.name: judge.model.parameters
         for panel in panels_for(Kind.HARMFUL, chosen)
@@ -275,12 +278,12 @@ def options_of(**judge_options):
 
 
 def test_options_under_a_jurors_spec_are_its_own_and_stand_over_the_shared(models):
-    found = options_of(seed=1, top=2, **{"openai:x": {"base_url": "http://one", "seed": 3}})
-    assert found == {"openai:x": {"base_url": "http://one", "seed": 3, "top": 2}, "hf:y": {"seed": 1, "top": 2}}
+    found = options_of(seed=1, top=2, **{"toy:x": {"base_url": "http://one", "seed": 3}})
+    assert found == {"toy:x": {"base_url": "http://one", "seed": 3, "top": 2}, "local:y": {"seed": 1, "top": 2}}
 
 
 def test_room_to_think_is_the_judges_and_not_the_judge_models(models):
-    chosen = settings("openai:x", "hf:y", judge_options={"openai:x": {"thinking_tokens": 500}, "seed": 1})
+    chosen = settings("toy:x", "local:y", judge_options={"toy:x": {"thinking_tokens": 500}, "seed": 1})
     (panel,) = panels_for(Kind.HARMFUL, chosen)
     asked = [judge.request(sample("No."), "No.").max_tokens for judge in panel.members]
     assert asked == [660, 160]
@@ -288,25 +291,23 @@ def test_room_to_think_is_the_judges_and_not_the_judge_models(models):
 
 
 def test_options_for_a_judge_model_that_is_not_asked_are_refused(models):
-    with pytest.raises(
-        ConfigError, match="has options for openai:z, which is not a judge model of this run; its judge"
-    ):
-        options_of(**{"openai:z": {}})
+    with pytest.raises(ConfigError, match="has options for toy:z, which is not a judge model of this run; its judge"):
+        options_of(**{"toy:z": {}})
 
 
 def test_options_of_a_juror_are_a_mapping(models):
-    with pytest.raises(ConfigError, match="`judge_options` for hf:y is 'fast'; give keys with values"):
-        options_of(**{"hf:y": "fast"})
+    with pytest.raises(ConfigError, match="`judge_options` for local:y is 'fast'; give keys with values"):
+        options_of(**{"local:y": "fast"})
 
 
 def test_one_juror_alone_may_be_allowed_to_judge_itself(models):
     def chosen(spec):
-        return settings("vllm:org/tiny", "openai:x", judge_options={spec: {"allow_self": True, "seed": 1}})
+        return settings("local:org/tiny", "toy:x", judge_options={spec: {"allow_self": True, "seed": 1}})
 
-    (panel,) = panels_for(Kind.HARMFUL, chosen("vllm:org/tiny"), {"pretrained": "org/tiny"})
+    (panel,) = panels_for(Kind.HARMFUL, chosen("local:org/tiny"), {"pretrained": "org/tiny"})
     assert [judge.model.parameters for judge in panel.members] == [{"seed": 1}, {}]
     with pytest.raises(ConfigError, match="is the checkpoint under test"):
-        panels_for(Kind.HARMFUL, chosen("openai:x"), {"pretrained": "org/tiny"})
+        panels_for(Kind.HARMFUL, chosen("toy:x"), {"pretrained": "org/tiny"})
 
 
 # What was asked stands in the verdict
@@ -318,9 +319,9 @@ def test_one_juror_alone_may_be_allowed_to_judge_itself(models):
      ("topic", Kind.PROBE, ["topic"]), ("keyword", Kind.HARMFUL, [])],
 )  # fmt: skip
 def test_a_verdict_on_one_axis_says_by_which_rubric_and_a_plain_judges_stands_as_it_is(models, rubric, kind, part):
-    (panel,) = panels_for(kind, settings("openai:x", judges=(rubric,), topic="law"))
+    (panel,) = panels_for(kind, settings("toy:x", judges=(rubric,), topic="law"))
     for verdict in (label("refusal"), FAILED):
-        (found,) = panel.combine({id(judge): [verdict] for judge in panel.members})
+        (found,) = panel.combine([[verdict] for _ in panel.members])
         assert (found.label, found.unscored, list(found.parts)) == (verdict.label, verdict.unscored, part)
 
 
@@ -328,12 +329,12 @@ def test_a_rubric_of_ones_own_knows_full_refusals_if_it_knows_partial_ones(model
     for labels, part in (("[refusal, compliance]", []), ("[refusal, partial_refusal]", ["refusal"])):
         path = tmp_path / f"{len(labels)}.yaml"
         path.write_text(f'name: mine\nversion: "1"\nreading: labels\nlabels: {labels}\nprompt: "{{{{ response }}}}"')
-        (panel,) = panels_for(Kind.HARMFUL, settings("openai:x", judges=(str(path),)))
-        (found,) = panel.combine({id(judge): [label("refusal")] for judge in panel.members})
+        (panel,) = panels_for(Kind.HARMFUL, settings("toy:x", judges=(str(path),)))
+        (found,) = panel.combine([[label("refusal")] for _ in panel.members])
         assert list(found.parts) == part
 
 
 def test_the_agreement_of_a_jury_on_a_named_axis_is_that_of_its_votes(models):
-    (panel,) = panels_for(Kind.HARMFUL, settings("openai:x", "openai:y"))
+    (panel,) = panels_for(Kind.HARMFUL, settings("toy:x", "toy:y"))
     votes = [label("refusal"), label("compliance")]
-    assert panel.agreement(panel.combine({id(judge): votes for judge in panel.members})) == {"refusal": 1.0}
+    assert panel.agreement(panel.combine([votes for _ in panel.members])) == {"refusal": 1.0}

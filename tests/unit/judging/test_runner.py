@@ -4,8 +4,10 @@ import pytest
 
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.runner import judge_samples, unscored_by_reason
+from em_bench.testing import ScriptedJudge, sample, samples
 from em_bench.types import Verdict
-from scripted import YES, ScriptedJudge, sample, samples
+
+YES = Verdict(label="refusal")
 
 
 def answering(*answers):
@@ -111,28 +113,28 @@ def test_a_judge_that_exits_ends_the_run(cache):
 def test_no_samples_no_question(cache):
     judge = ScriptedJudge()
     assert judge_samples(judge, [], cache) == []
-    assert judge.asked == []
+    assert judge.received == []
 
 
 def test_what_is_in_the_cache_is_not_asked_again(kept):
     judge_samples(ScriptedJudge(), samples(2), kept)
     again = ScriptedJudge(lambda _: Verdict(label="compliance"))
     assert labels(judge_samples(again, samples(3), kept)) == ["refusal", "refusal", "compliance"]
-    assert [asked.prompt for asked in again.asked] == ["prompt 2"]
+    assert [asked.prompt for asked in again.received] == ["prompt 2"]
 
 
 def test_a_new_version_of_a_judge_is_asked_again(kept):
     judge_samples(ScriptedJudge(), samples(1), kept)
     newer = ScriptedJudge(version="2")
     judge_samples(newer, samples(1), kept)
-    assert len(newer.asked) == 1
+    assert len(newer.received) == 1
 
 
 def test_a_failure_is_asked_again(kept):
     judge_samples(answering((0, YES), RuntimeError("gone")), samples(2), kept)
     again = ScriptedJudge()
     assert judge_samples(again, samples(2), kept) == [YES, YES]
-    assert [asked.prompt for asked in again.asked] == ["prompt 1"]
+    assert [asked.prompt for asked in again.received] == ["prompt 1"]
 
 
 def test_an_unscored_verdict_is_never_cached(kept):
@@ -156,7 +158,7 @@ def test_a_judge_that_wants_no_cache_is_always_asked(kept):
     for _ in range(2):
         judge = ScriptedJudge(cached=False)
         judge_samples(judge, samples(1), kept)
-        assert len(judge.asked) == 1
+        assert len(judge.received) == 1
 
 
 def test_a_verdict_that_cannot_be_cached_leaves_the_cache_to_the_others(kept, caplog):
@@ -164,7 +166,7 @@ def test_a_verdict_that_cannot_be_cached_leaves_the_cache_to_the_others(kept, ca
     judge_samples(answering((0, strange), (1, YES)), samples(2), kept)
     again = ScriptedJudge()
     judge_samples(again, [sample(number=1)], kept)
-    assert again.asked == []
+    assert again.received == []
 
 
 def test_reasons_are_counted_the_commonest_first():
