@@ -10,13 +10,13 @@ from typing import Any
 
 from em_bench.judge_model import Completion, Token
 from em_bench.metrics.logprobs import expected_score, integer_token
+from em_bench.metrics.registry import DEFAULT_SCALE
 from em_bench.types import Verdict
 from em_bench_judges.rubric import Rubric
 from em_bench_judges.thinking import answer_of
 
 PARSER_VERSION = "3"
 KEPT_CHARS = 500
-DEFAULT_SCALE = (0, 100)
 LONGEST_LABEL, FREE_TEXT = 60, "free_text"
 DECLINED = "the judge refused"
 _DECLINED = re.compile(
