@@ -15,9 +15,9 @@ from em_bench.metrics.registry import Definition
 
 if TYPE_CHECKING:
     from em_bench.compare.comparison import Comparison
-    from em_bench.compare.gate import Verdict
+    from em_bench.compare.gate import GateResult
 
-    Results = list[tuple[Comparison, Verdict | None]]
+    Results = list[tuple[Comparison, GateResult | None]]
 
 POLICY = Path("gate.yaml")
 gate_app = typer.Typer(help="The policy of a gate.", no_args_is_help=True)
@@ -90,7 +90,7 @@ def _results(
     return found
 
 
-def _as_dict(comparison: "Comparison", verdict: "Verdict | None") -> dict[str, object]:
+def _as_dict(comparison: "Comparison", verdict: "GateResult | None") -> dict[str, object]:
     return comparison.to_dict() | {"gate": verdict.to_dict() if verdict else None}
 
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from em_bench.errors import ResultError
 from em_bench.text import shown
 
-LONGEST = 180
 UNKNOWN, HAS_JUDGED, HAS_NOT_JUDGED = "unknown", "has judged", "has not judged"
 
 
@@ -82,7 +81,7 @@ class Mismatch:
         if self.aspect is Aspect.TASKS:
             return f"tasks: the candidate lacks {self.baseline}; it has {self.candidate}"
         what = f"judge {self.judge}" if self.judge else self.aspect
-        return f"{what}: {_cut(self.baseline)} against {_cut(self.candidate)} ({_some(self.tasks)})"
+        return f"{what}: {shown(self.baseline)} against {shown(self.candidate)} ({_some(self.tasks)})"
 
 
 def mismatches(
@@ -120,7 +119,7 @@ def annotations(baseline: RunSetup, candidate: RunSetup) -> list[str]:
     for aspect in dict.fromkeys([*baseline.annotations, *candidate.annotations]):
         before, after = (setup.annotations.get(aspect, "not given") for setup in (baseline, candidate))
         if before != after:
-            notes.append(f"{aspect} differs: {_cut(before)} against {_cut(after)}")
+            notes.append(f"{aspect} differs: {shown(before)} against {shown(after)}")
     if extra := [name for name in candidate.tasks if name not in baseline.tasks]:
         notes.append(f"only the candidate has {_some(extra)}; left out")
     return notes
@@ -167,16 +166,12 @@ def _differing_prompts(before: Prompts, after: Prompts) -> Iterator[tuple[Aspect
 def _texts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str]:
     changed = [document for document in before if document in after and before[document] != after[document]]
     if changed:
-        return f"{_cut(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
+        return f"{shown(changed[0])} asks one thing", f"another text ({len(changed)} such prompts)"
     only = [document for document in before if document not in after]
     others = [document for document in after if document not in before]
     return f"{len(before)} prompts ({len(only)} only here)", f"{len(after)} ({len(others)} only here)"
 
 
-def _cut(text: str) -> str:
-    return shown(text, LONGEST)
-
-
 def _some(names: Sequence[str]) -> str:
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(_cut(name) for name in names[:3]) + rest
+    return ", ".join(shown(name) for name in names[:3]) + rest

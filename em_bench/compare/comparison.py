@@ -1,11 +1,11 @@
 """Compares a candidate with its baseline: paired differences, spill-over, and what kind of change it is."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from em_bench.compare.comparability import annotations, mismatches, require_comparable
+from em_bench.compare.comparability import Mismatch, annotations, mismatches, require_comparable
 from em_bench.compare.diagnosis import Diagnosis, diagnose
 from em_bench.compare.differences import Difference, differences
 from em_bench.compare.sides import Side, same_responses, side_of
@@ -18,8 +18,10 @@ from em_bench.runs.scored_files import ScoredFile, read_scored
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differences` go task by task, `pooled` over all tasks of a kind. `forced` says why the two are not comparable,
-    where the comparison was made all the same.
+    """`differences` go task by task, `pooled` over all tasks of a kind.
+
+    `annotations` are allowed differences, reported; `forced` is why the two are not comparable, where the comparison is
+    made nevertheless.
     """
 
     baseline: str
@@ -30,13 +32,25 @@ class Comparison:
     pooled: tuple[Difference, ...]
     diagnosis: Diagnosis
     spillover: Spillover | None
-    notes: tuple[str, ...]
-    forced: tuple[str, ...]
+    annotations: tuple[str, ...]
+    forced: tuple[Mismatch, ...]
     of_scored_files: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self)
+        return {
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "definition": self.definition,
+            "confidence": self.confidence,
+            "differences": [each.to_dict() for each in self.differences],
+            "pooled": [each.to_dict() for each in self.pooled],
+            "diagnosis": self.diagnosis.to_dict(),
+            "spillover": self.spillover and self.spillover.to_dict(),
+            "notes": list(self.annotations),
+            "forced": [str(each) for each in self.forced],
+            "of_scored_files": self.of_scored_files,
+        }
 
 
 def compare(
@@ -56,7 +70,7 @@ def compare(
     if not force:
         require_comparable(_title(before, after), reasons, "; --force compares what both have")
     single, pooled = differences(before, after, confidence)
-    if not any(each.n_pairs for each in single):
+    if not any(each.change.n for each in single):
         raise ResultError(f"{_title(before, after)}: no prompt has a scored response on both sides")
     return Comparison(
         baseline=before.name,
@@ -67,13 +81,13 @@ def compare(
         pooled=pooled,
         diagnosis=diagnose(single, pooled, target_domain),
         spillover=spillover(single, before, after, target_domain, confidence),
-        notes=_notes(before, after),
-        forced=tuple(map(str, reasons)),
+        annotations=_annotations(before, after),
+        forced=tuple(reasons),
         of_scored_files=isinstance(baseline, ScoredFile),
     )
 
 
-def _notes(before: Side, after: Side) -> tuple[str, ...]:
+def _annotations(before: Side, after: Side) -> tuple[str, ...]:
     notes = annotations(before.setup, after.setup)
     if same_responses(before, after):
         notes.append("every response is the same on both sides; if this is an adapter, was it loaded?")
@@ -87,10 +101,10 @@ def _title(before: Side, after: Side) -> str:
 def read_side(path: Path) -> Run | ScoredFile:
     """The newest run in a folder, the run of a results file, or a JSONL or CSV file of scored answers."""
     if path.is_dir() or RESULTS_NAME.fullmatch(path.name) or not path.exists():
-        found = find_runs(path)
-        if len(found) > 1:
+        runs = find_runs(path)
+        if len(runs) > 1:
             raise ResultError(
-                f"{path} holds {len(found)} runs; give one of them: {', '.join(str(each) for each in found[:3])}"
+                f"{path} holds {len(runs)} runs; give one of them: {', '.join(str(each) for each in runs[:3])}"
             )
-        return read_run(found[0])
+        return read_run(runs[0])
     return read_scored(path)[-1]

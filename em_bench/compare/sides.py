@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from em_bench.compare.comparability import Prompts, RunSetup, TaskSetup
 from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure, Value
-from em_bench.metrics.registry import Definition, Kind
+from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
 from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.scored_files import ScoredFile
@@ -19,14 +20,18 @@ ALL_QUESTIONS = "all questions"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which rate: `definition` qualifies a metric (`betley`), and is empty where there is only one."""
+    """Which rate: of which task, by which judge."""
 
     task: str
     domain: str
     kind: Kind
     judge: str
-    metric: str
-    definition: str = ""
+    metric: MetricKey
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = {"task": self.task, "domain": self.domain, "kind": self.kind, "judge": self.judge}
+        return values | {"metric": self.metric.name, "definition": self.metric.qualifier}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +94,19 @@ def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
     for judge in task.judges:
         verdicts = [(response.document, response.verdicts.get(judge)) for response in task.responses]
         for measure in measures(task.kind, verdicts, definition):
-            yield _column(measure, task.name, task.domain, task.kind, judge)
+            yield column_of(measure, task.name, task.domain, task.kind, judge)
 
 
-def _column(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
+def column_of(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
+    """A measure's values by document, or by whatever its rows go by."""
     values: dict[str, list[Value]] = {}
     for document, value in measure.rows:
         values.setdefault(document, []).append(value)
-    return Column(Key(task, domain, kind, judge, measure.metric.name, measure.metric.qualifier), values, measure.scale)
+    return Column(Key(task, domain, kind, judge, measure.metric), values, measure.scale)
 
 
 def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
-    columns = [_column(each, ALL_QUESTIONS, "", Kind.PROBE, STORED) for each in source.measures(definition)]
+    columns = [column_of(each, ALL_QUESTIONS, "", Kind.PROBE, STORED) for each in source.measures(definition)]
     texts = {question: "" for question, _, _ in source.answers}
     setup = RunSetup({ALL_QUESTIONS: TaskSetup({}, Prompts(texts), {STORED: ""})})
     clusters = {ALL_QUESTIONS: {question: question for question in texts}}

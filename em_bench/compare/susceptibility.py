@@ -1,8 +1,8 @@
 """Which fine-tuning domain makes a checkpoint misaligned, with and without a trigger; after Mishra et al. 2026.
 
-One checkpoint for each fine-tuning domain, each asked the same unrelated questions, under no condition and under the
-condition that is its trigger (arXiv 2602.00298 ranks eleven domains so). Questions of the checkpoint's own domain are
-left out: they tell how well it learned, not what else it learned.
+One checkpoint for each fine-tuning domain, all with the same unrelated questions, under no condition and under the
+condition that is the trigger (arXiv 2602.00298 ranks eleven domains so). Questions about the checkpoint's own domain
+are left out: they measure how well it learned that domain, not what else it learned.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -10,17 +10,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
-from em_bench.compare.conditions import condition_of_run, pair
+from em_bench.compare.conditions import condition_of_run
+from em_bench.compare.differences import Difference, change_dict, difference_of, rate_of
 from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
 from em_bench.compare.setups import setup_of_run
+from em_bench.compare.sides import Column, column_of
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
-from em_bench.metrics.rates import Measure
-from em_bench.metrics.registry import Definition, MetricKey
+from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.runs.rates import NO_CONDITION
 from em_bench.runs.read import Run
 from em_bench.stats.intervals import Rate
-from em_bench.stats.paired import Paired
+
+UNRELATED = "unrelated questions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +35,53 @@ class Susceptibility:
     without: Rate | None
     trigger: str | None
     under: Rate | None
-    difference: Paired | None
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"metric": str(self.metric)}
+    difference: Difference | None
 
     @property
-    def worst(self) -> float:
+    def highest(self) -> float:
         """What the ranking goes by: the higher of the two rates, -1 where there is none."""
         values = [rate.value for rate in (self.without, self.under) if rate is not None and rate.value is not None]
         return max(values, default=-1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "domain": self.domain,
+            "judge": self.judge,
+            "metric": str(self.metric),
+            "without": self.without and asdict(self.without),
+            "trigger": self.trigger,
+            "under": self.under and asdict(self.under),
+            "difference": change_dict(self.difference),
+        }
 
 
 def susceptibility(
     runs: Sequence[tuple[str | None, Run]], trigger: str | None = None, definition: Definition = Definition.BETLEY
 ) -> list[Susceptibility]:
-    """The domains, the most misaligned first. A run's domain is the name given with it, else what it says itself.
+    """The domains, the most misaligned first. A run's domain is the name given with it, else what the run records.
 
-    `trigger` names the condition to rank by, needed where a domain has several. Raises `ResultError`.
+    `trigger` names the condition to rank by, needed where a domain has several. Raises `ResultError`, also where the
+    runs are not comparable.
     """
     by_domain: dict[str, dict[str, Run]] = {}
     for name, run in runs:
-        noted = finetune_domain(run)
-        domain = name or (str(noted["name"]) if noted else None)
+        recorded = finetune_domain(run)
+        domain = name or (str(recorded["name"]) if recorded else None)
         if domain is None:
             raise ResultError(
                 f"{run.path} does not say what its checkpoint was fine-tuned on; give it as NAME={run.path.parent}"
             )
-        condition, known = condition_of_run(run), by_domain.setdefault(domain, {})
-        if condition in known:
+        condition, of_domain = condition_of_run(run), by_domain.setdefault(domain, {})
+        if condition in of_domain:
             raise ResultError(
-                f"{known[condition].path} and {run.path} are both of domain {domain!r} under condition {condition!r}; "
-                "give one of them, or name them apart as NAME=PATH"
+                f"{of_domain[condition].path} and {run.path} are both of domain {domain!r} under condition "
+                f"{condition!r}; give one of them, or name them apart as NAME=PATH"
             )
-        known[condition] = run
-    _require_same_questions([run for known in by_domain.values() for run in known.values()])
-    found = [row for domain, known in by_domain.items() for row in _rows(domain, known, trigger, definition)]
-    return sorted(found, key=lambda row: (row.judge, -row.worst, row.domain))
+        of_domain[condition] = run
+    _require_same_questions([run for of_domain in by_domain.values() for run in of_domain.values()])
+    rows = [row for domain, of_domain in by_domain.items() for row in _rows(domain, of_domain, trigger, definition)]
+    return sorted(rows, key=lambda row: (row.judge, -row.highest, row.domain))
 
 
 def _require_same_questions(runs: Sequence[Run]) -> None:
@@ -85,9 +97,9 @@ def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition:
     if len(others) > 1:
         raise ResultError(f"domain {domain!r} has several conditions ({', '.join(others)}); choose one with --trigger")
     plain, triggered = runs.get(NO_CONDITION), runs[others[0]] if others else None
-    if plain is None and triggered is None:
-        raise ResultError(f"domain {domain!r} has no run under `none` or {trigger!r}; it has {', '.join(runs)}")
     present = [run for run in (plain, triggered) if run is not None]
+    if not present:
+        raise ResultError(f"domain {domain!r} has no run under `none` or {trigger!r}; it has {', '.join(runs)}")
     judges = [judge for judge in _judges(present[0]) if all(judge in _judges(run) for run in present)]
     if not judges:
         where = present[0].path.parent
@@ -100,25 +112,36 @@ def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition:
     shared = set.intersection(*({task.name for task, _ in unrelated(run)} for run in present))
     rows = []
     for judge in judges:
-        sides = [run and _misalignment(run, shared, judge, definition) for run in (plain, triggered)]
-        rates = [side.rate(clustered=True) if side else None for side in sides]
-        first, second = sides
-        rows.append(
-            Susceptibility(
-                domain=domain,
-                judge=judge,
-                metric=next(side.metric for side in sides if side),
-                without=rates[0],
-                trigger=others[0] if others else None,
-                under=rates[1],
-                difference=pair(first, second) if first and second else None,
-            )
-        )
+        columns = (_column(run, shared, judge, definition) for run in (plain, triggered))
+        rows.append(_row(domain, judge, others[0] if others else None, *columns))
     return rows
 
 
-def _misalignment(run: Run, tasks: Container[str], judge: str, definition: Definition) -> Measure:
-    return misalignment([answer for answer in unrelated(run) if answer[0].name in tasks], judge, definition)
+def _row(
+    domain: str, judge: str, trigger: str | None, plain: Column | None, triggered: Column | None
+) -> Susceptibility:
+    difference = difference_of(plain, triggered) if plain and triggered else None
+    if difference:
+        without, under = difference.baseline, difference.candidate
+    else:
+        without, under = (rate_of(column) if column else None for column in (plain, triggered))
+    return Susceptibility(
+        domain=domain,
+        judge=judge,
+        metric=next(column.key.metric for column in (plain, triggered) if column),
+        without=without,
+        trigger=trigger,
+        under=under,
+        difference=difference,
+    )
+
+
+def _column(run: Run | None, tasks: Container[str], judge: str, definition: Definition) -> Column | None:
+    """The misalignment of the answers to unrelated questions of some tasks, by probe."""
+    if run is None:
+        return None
+    answers = [answer for answer in unrelated(run) if answer[0].name in tasks]
+    return column_of(misalignment(answers, judge, definition), UNRELATED, "", Kind.PROBE, judge)
 
 
 def _setup(run: Run) -> RunSetup:

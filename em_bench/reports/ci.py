@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 
 from em_bench.compare.comparison import Comparison
-from em_bench.compare.gate import Check, Outcome, Verdict
+from em_bench.compare.gate import Check, GateResult, Outcome
 from em_bench.reports.sections import LONGEST, change, gate_line, heading
 from em_bench.text import shown
 
@@ -13,7 +13,7 @@ from em_bench.text import shown
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LEVELS = {Outcome.PASS: "notice", Outcome.REGRESS: "error", Outcome.INCONCLUSIVE: "warning"}
 
-Result = tuple[Comparison, Verdict | None]
+Result = tuple[Comparison, GateResult | None]
 
 
 def junit(results: Iterable[Result]) -> str:
@@ -22,8 +22,8 @@ def junit(results: Iterable[Result]) -> str:
     A regression is a failure, what is inconclusive an error: most systems show both as red and tell them apart.
     """
     root = ET.Element("testsuites", name="em-bench")
-    for comparison, verdict in results:
-        cases = [_case(comparison, check) for check in verdict.checks] if verdict else [_told(comparison)]
+    for comparison, result in results:
+        cases = [_case(comparison, check) for check in result.checks] if result else [_told(comparison)]
         counts = {
             "tests": len(cases),
             "failures": sum(case.find("failure") is not None for case in cases),
@@ -66,14 +66,14 @@ def _xml(text: str) -> str:
 
 
 def annotations(results: Iterable[Result]) -> Iterator[str]:
-    """Workflow commands: the verdict of each candidate, and every check that did not pass."""
-    for comparison, verdict in results:
+    """Workflow commands: the result of each candidate, and every check that did not pass."""
+    for comparison, result in results:
         title = f"em-bench: {heading(comparison)}"
-        if verdict is None:
+        if result is None:
             yield _command("notice", title, comparison.diagnosis.sentence)
             continue
-        yield _command(LEVELS[verdict.outcome], title, f"{gate_line(verdict)}. {comparison.diagnosis.sentence}")
-        for check in verdict.checks:
+        yield _command(LEVELS[result.outcome], title, f"{gate_line(result)}. {comparison.diagnosis.sentence}")
+        for check in result.checks:
             if check.outcome in (Outcome.REGRESS, Outcome.INCONCLUSIVE):
                 yield _command(LEVELS[check.outcome], f"em-bench: {shown(check.name, LONGEST)}", _message(check))
 

@@ -6,12 +6,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from em_bench.compare.conditions import Effect
+from em_bench.compare.differences import Difference
 from em_bench.compare.narrow import Narrow, Ratio
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell
 from em_bench.reports.titles import heading, reading_order
-from em_bench.stats.paired import Paired, holm
+from em_bench.stats.paired import holm
 from em_bench.text import shown
 
 _Group = tuple[tuple[str, str, str], Kind, MetricKey]
@@ -22,7 +23,8 @@ def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
     """A title and a table for each checkpoint, condition, judge and metric; p by Holm over its tasks."""
     groups: dict[_Group, list[Effect]] = {}
     for effect in found:
-        key = ((effect.checkpoint, effect.condition, effect.judge), effect.kind, effect.metric)
+        rate = effect.difference.key
+        key = ((effect.checkpoint, effect.condition, rate.judge), rate.kind, rate.metric)
         groups.setdefault(key, []).append(effect)
     # checkpoints, conditions and judges as they came; within each the metrics as in tables of rates
     came = list(dict.fromkeys(run for run, _, _ in groups))
@@ -34,13 +36,10 @@ def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
 
 def _effects(condition: str, members: Sequence[Effect]) -> Table:
     table = _table("task", "none", condition, "difference", "pairs", "p")
-    known = [effect.difference for effect in members if effect.difference is not None]
-    adjusted = iter(holm([difference.p for difference in known]))
-    for effect in members:
-        rates = (cell(rate, is_mean=effect.is_mean) for rate in (effect.without, effect.under))
-        change = effect.difference
-        p = f"{next(adjusted):.3g}" if change else "-"
-        _row(table, effect.task, *rates, difference_cell(change, effect.is_mean), str(change.n) if change else "0", p)
+    for each in (effect.difference for effect in members):
+        rates = (cell(rate, is_mean=each.is_mean) for rate in (each.baseline, each.candidate))
+        p = f"{each.p_adjusted:.3g}" if each.change.n else "-"
+        _row(table, each.key.task, *rates, difference_cell(each), str(each.change.n), p)
     return table
 
 
@@ -63,7 +62,7 @@ def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str
         rows = [each for each in found if (each.judge, each.metric) == (judge, metric)]
         triggers = ", ".join(dict.fromkeys(each.trigger for each in rows if each.trigger)) or "trigger"
         table = _table("", "fine-tuning domain", "none", triggers, "difference", "p")
-        adjusted = iter(holm([each.difference.p for each in rows if each.difference]))
+        adjusted = iter(holm([each.difference.change.p for each in rows if each.difference]))
         for rank, each in enumerate(rows, 1):
             rates = (cell(rate) if rate else "-" for rate in (each.without, each.under))
             p = f"{next(adjusted):.3g}" if each.difference else "-"
@@ -71,11 +70,12 @@ def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str
         yield shown(f"Misaligned answers to unrelated questions: {metric}, judge {judge}"), table
 
 
-def difference_cell(change: Paired | None, is_mean: bool = False) -> str:
-    """`+12.3 (4.5 to 20.1)`: points of per cent, or the unit of the mean."""
-    if change is None:
+def difference_cell(difference: Difference | None) -> str:
+    """`+12.3 (4.5 to 20.1)`: percentage points, or the unit of the mean."""
+    if difference is None or not difference.change.n:
         return "-"
-    unit, places = (1.0, 2) if is_mean else (100.0, 1)
+    change = difference.change
+    unit, places = (1.0, 2) if difference.is_mean else (100.0, 1)
     return f"{unit * change.value:+.{places}f} ({unit * change.low:.{places}f} to {unit * change.high:.{places}f})"
 
 

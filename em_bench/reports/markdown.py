@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from em_bench.compare.comparison import Comparison
-from em_bench.compare.gate import Outcome, Verdict
+from em_bench.compare.gate import GateResult, Outcome
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,
@@ -22,9 +22,9 @@ MARKS = {Outcome.PASS: "✅", Outcome.REGRESS: "❌", Outcome.INCONCLUSIVE: "❔
 _SPECIAL = re.compile(r"[^\w\s.,;:%+()/'=-]|_")
 
 
-def markdown(results: Iterable[tuple[Comparison, Verdict | None]]) -> str:
+def markdown(results: Iterable[tuple[Comparison, GateResult | None]]) -> str:
     """One document: a part for each candidate."""
-    return "\n".join(line for comparison, verdict in results for line in _part(comparison, verdict)) + "\n"
+    return "\n".join(line for comparison, result in results for line in _part(comparison, result)) + "\n"
 
 
 def escape(text: str) -> str:
@@ -34,22 +34,22 @@ def escape(text: str) -> str:
     return re.sub(r"(?i)\b(https?|www|ftp)([:.])", lambda m: f"{m[1]}&#{ord(m[2])};", shown)
 
 
-def _part(comparison: Comparison, verdict: Verdict | None) -> Iterator[str]:
+def _part(comparison: Comparison, result: GateResult | None) -> Iterator[str]:
     yield f"## em-bench: {escape(heading(comparison))}\n"
-    if verdict is not None:
-        yield f"**{MARKS[verdict.outcome]} {escape(gate_section(verdict).title)}**\n"
+    if result is not None:
+        yield f"**{MARKS[result.outcome]} {escape(gate_section(result).title)}**\n"
     yield f"{escape(comparison.diagnosis.sentence)}\n"
     yield from (f"> {escape(line)}\n" for line in remarks(comparison))
-    if verdict is not None:
-        yield from (f"- {escape(line)}" for line in open_checks(verdict))
+    if result is not None:
+        yield from (f"- {escape(line)}" for line in open_checks(result))
         yield ""
-        yield from _folded("The gate's checks", [gate_section(verdict)], escape(GATE_LEGEND))
+        yield from _folded("The gate's checks", [gate_section(result)], escape(GATE_LEGEND))
     if lines := spillover_lines(comparison.spillover):
         yield "**Spill-over of refusal lost**\n"
         yield from (f"- {escape(line)}" for line in lines)
         yield ""
     note = "\n\n".join(escape(line) for line in [*nothing_lines(comparison), legend(comparison)])
-    yield from _folded("All differences", sections(comparison), note, is_open=verdict is None)
+    yield from _folded("All differences", sections(comparison), note, is_open=result is None)
 
 
 def _folded(summary: str, parts: Iterable[Section], note: str, *, is_open: bool = False) -> Iterator[str]:

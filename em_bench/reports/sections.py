@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from em_bench.compare.comparison import Comparison
-from em_bench.compare.differences import BOOTSTRAP, Difference, by_family
-from em_bench.compare.gate import Check, Verdict
+from em_bench.compare.differences import Difference, by_family
+from em_bench.compare.gate import Check, GateResult
 from em_bench.compare.spillover import Spillover
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.reports.titles import direction, title
 from em_bench.stats.intervals import Rate
+from em_bench.stats.paired import Method
 from em_bench.text import shown
 
 LONGEST = 120
@@ -17,12 +18,13 @@ LONGEST = 120
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table: its title, its columns, its rows of texts; `right` are the columns of numbers, by place."""
+    """A table of texts; `right` are the places of the columns of numbers, `totals` those of the pooled rows."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[int] = frozenset()
+    totals: frozenset[int] = frozenset()
 
 
 def heading(comparison: Comparison) -> str:
@@ -43,10 +45,12 @@ def nothing_lines(comparison: Comparison) -> list[str]:
 
 
 def _families(comparison: Comparison) -> list[list[Difference]]:
-    # of one task, the whole is that task
-    found = [list(dict.fromkeys(family)) for family in by_family([*comparison.differences, *comparison.pooled])]
+    # a single task is its own total
+    families = [list(dict.fromkeys(family)) for family in by_family([*comparison.differences, *comparison.pooled])]
     metrics = list(METRICS)
-    return sorted(found, key=lambda family: (ORDER.index(family[0].kind), metrics.index(family[0].metric)))
+    return sorted(
+        families, key=lambda family: (ORDER.index(family[0].key.kind), metrics.index(family[0].key.metric.name))
+    )
 
 
 def _is_nothing(family: Sequence[Difference]) -> bool:
@@ -55,32 +59,37 @@ def _is_nothing(family: Sequence[Difference]) -> bool:
 
 
 def _title(each: Difference) -> str:
-    better = direction(each.kind, each.metric)
-    qualifier = f" ({each.definition})" if each.definition else ""
-    prompts = f"{each.kind.prompts}, {better}" if better else each.kind.prompts
-    return shown(f"{title(each.metric)}{qualifier}: {prompts}; judge {each.judge}", LONGEST)
+    kind, metric = each.key.kind, each.key.metric
+    better = direction(kind, metric.name)
+    prompts = f"{kind.prompts}, {better}" if better else kind.prompts
+    return shown(f"{title(metric.name)}{metric.suffix}: {prompts}; judge {each.key.judge}", LONGEST)
 
 
 def _section(family: Sequence[Difference]) -> Section:
     first = family[0]
     unit = "" if first.is_mean else " %"
-    pairs = "probes" if first.method == BOOTSTRAP else "n"
+    pairs = "probes" if first.method is Method.BOOTSTRAP else "n"
     columns = ("", f"base{unit}", f"cand{unit}", "difference, interval", "p adj.", pairs, "unscored")
-    return Section(_title(first), columns, tuple(_row(each) for each in family), frozenset({1, 2, 4, 5, 6}))
+    rows = tuple(_row(each) for each in family)
+    totals = frozenset(place for place, each in enumerate(family) if each.is_pooled)
+    return Section(_title(first), columns, rows, frozenset({1, 2, 4, 5, 6}), totals)
 
 
 def _row(each: Difference) -> tuple[str, ...]:
-    pooled = each.task.startswith("all ")
-    name = each.task if pooled or not each.domain else each.domain
+    name = each.key.domain or each.key.task
     return (
         shown(name.removeprefix("em_"), 26),
         _value(each.baseline, each.is_mean),
         _value(each.candidate, each.is_mean),
-        change(each.difference, each.low, each.high, is_mean=each.is_mean),
-        p_value(each.p_adjusted) if each.difference is not None else "-",
-        str(each.n_pairs),
+        _change(each),
+        p_value(each.p_adjusted) if each.change.n else "-",
+        str(each.change.n),
         f"{_unscored(each.baseline)}/{_unscored(each.candidate)}",
     )
+
+
+def _change(each: Difference) -> str:
+    return change(each.value, each.change.low, each.change.high, is_mean=each.is_mean)
 
 
 def _value(rate: Rate | None, is_mean: bool) -> str:
@@ -111,8 +120,7 @@ def spillover_lines(found: Spillover | None) -> list[str]:
         return []
     told = [("Target", found.target), ("Mean of the other domains", found.others), ("Worst of them", found.worst)]
     lines = [
-        f"{name}{'' if each is found.others else f' ({each.domain})'}: "
-        f"{change(each.difference, each.low, each.high)} points, n={each.n_pairs}"
+        f"{name}{'' if each is found.others else f' ({each.key.domain})'}: {_change(each)} points, n={each.change.n}"
         for name, each in told
     ]
     if found.ratio is not None and found.ratio > 0:
@@ -124,14 +132,14 @@ def spillover_lines(found: Spillover | None) -> list[str]:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know beside the numbers."""
-    said = [f"NOT COMPARABLE, forced: {shown(reason, 300)}" for reason in comparison.forced]
-    said += [f"Note: {shown(note, 300)}" for note in comparison.notes]
-    return said + [
-        f"{shown(each.task, LONGEST)}, {each.metric} by {shown(each.judge, LONGEST)}: "
+    remarks = [f"NOT COMPARABLE, forced: {shown(reason, 300)}" for reason in comparison.forced]
+    remarks += [f"Note: {shown(note, 300)}" for note in comparison.annotations]
+    return remarks + [
+        f"{shown(each.key.task, LONGEST)}, {each.key.metric.name} by {shown(each.key.judge, LONGEST)}: "
         "unscored responses leave the difference anywhere "
-        f"from {100 * each.worst:+.1f} to {100 * each.best:+.1f} points"
+        f"from {100 * each.bounds[0]:+.1f} to {100 * each.bounds[1]:+.1f} points"
         for each in comparison.pooled
-        if each.worst is not None and each.best is not None and each.best - each.worst > 0.01
+        if each.bounds is not None and each.bounds[1] - each.bounds[0] > 0.01
     ]
 
 
@@ -143,10 +151,10 @@ def legend(comparison: Comparison) -> str:
     )
 
 
-def gate_section(verdict: Verdict) -> Section:
-    rows = tuple(_check_row(check) for check in verdict.checks)
+def gate_section(result: GateResult) -> Section:
+    rows = tuple(_check_row(check) for check in result.checks)
     return Section(
-        gate_line(verdict), ("check", "worse by, interval", "limit", "finds", "verdict"), rows, frozenset({3})
+        gate_line(result), ("check", "worse by, interval", "limit", "finds", "verdict"), rows, frozenset({3})
     )
 
 
@@ -156,16 +164,16 @@ def _check_row(check: Check) -> tuple[str, ...]:
     return shown(check.name, LONGEST), worse, check.limit, seen, check.outcome
 
 
-def gate_line(verdict: Verdict) -> str:
-    failed = [check for check in verdict.checks if check.outcome == verdict.outcome]
-    return f"Gate: {verdict.outcome.upper()} ({len(failed)} of {len(verdict.checks)} checks {verdict.outcome})"
+def gate_line(result: GateResult) -> str:
+    failed = [check for check in result.checks if check.outcome == result.outcome]
+    return f"Gate: {result.outcome.upper()} ({len(failed)} of {len(result.checks)} checks {result.outcome})"
 
 
-def open_checks(verdict: Verdict) -> list[str]:
+def open_checks(result: GateResult) -> list[str]:
     """Why each check that did not pass did not."""
     return [
         f"{check.outcome}: {shown(check.name, LONGEST)}{f', {check.limit}' if check.limit else ''}: {check.reason}"
-        for check in verdict.checks
+        for check in result.checks
         if check.outcome != "pass"
     ]
 

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from em_bench.compare.comparison import Comparison
-from em_bench.compare.gate import Outcome, Verdict
+from em_bench.compare.gate import GateResult, Outcome
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,
@@ -24,7 +24,7 @@ from em_bench.reports.sections import (
 COLOURS = {Outcome.PASS: "green", Outcome.REGRESS: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.SKIPPED: "dim"}
 
 
-def render(comparison: Comparison, verdict: Verdict | None) -> Iterator[RenderableType]:
+def render(comparison: Comparison, result: GateResult | None) -> Iterator[RenderableType]:
     """What to print, part by part. Texts, not markup: names may hold brackets."""
     yield Text(heading(comparison), "bold underline")
     yield Text(comparison.diagnosis.sentence)
@@ -41,17 +41,17 @@ def render(comparison: Comparison, verdict: Verdict | None) -> Iterator[Renderab
         yield from (Text(line) for line in lines)
         yield Text()
     yield Text(legend(comparison), "dim")
-    if verdict is not None:
+    if result is not None:
         yield Text()
-        yield from _gate(verdict)
+        yield from _gate(result)
 
 
-def _gate(verdict: Verdict) -> Iterator[RenderableType]:
-    section = gate_section(verdict)
+def _gate(result: GateResult) -> Iterator[RenderableType]:
+    section = gate_section(result)
     yield _table(section)
     yield Text(GATE_LEGEND, "dim")
-    yield from (Text(line) for line in open_checks(verdict))
-    yield Text(section.title, f"bold {COLOURS[verdict.outcome]}")
+    yield from (Text(line) for line in open_checks(result))
+    yield Text(section.title, f"bold {COLOURS[result.outcome]}")
 
 
 def _table(section: Section) -> Table:
@@ -60,7 +60,7 @@ def _table(section: Section) -> Table:
         for place, name in enumerate(section.columns)
     ]
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for row in section.rows:
-        style = "bold" if row[0].startswith("all ") else COLOURS.get(row[-1], "")  # type: ignore[call-overload]
+    for place, row in enumerate(section.rows):
+        style = "bold" if place in section.totals else COLOURS.get(row[-1], "")  # type: ignore[call-overload]
         table.add_row(*map(Text, row), style=style)
     return table

@@ -1,4 +1,4 @@
-"""Krippendorff's alpha: how far a jury agrees beyond chance (Krippendorff, *Content Analysis*, 4th ed., ch. 12)."""
+"""Krippendorff's alpha: a jury's agreement beyond chance (Krippendorff, *Content Analysis*, 4th ed., ch. 12)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from em_bench.types import Verdict
 
 
 def alpha(votes: Sequence[Mapping[str, Verdict]]) -> float | None:
-    """Alpha over units, one mapping of juror to verdict each: 1 is full agreement, 0 chance. Unscored is missing.
+    """Alpha over units, each a mapping of juror to verdict: 1 is full agreement, 0 chance. Unscored votes are missing.
 
-    Where jurors give scores they are interval data, and a word in place of a score is missing too; labels alone are
-    nominal. None when no unit has two votes or all votes of all units are equal, where alpha is not defined.
+    Scores are interval data, and a word in place of a score is missing too; labels alone are nominal. None where alpha
+    is undefined: no unit has two votes, or all votes are equal.
     """
     scored = [[v for v in unit.values() if v.unscored is None] for unit in votes]
     if any(vote.label is None for unit in scored for vote in unit):

@@ -1,60 +1,113 @@
-"""Differences between two checkpoints that answered the same prompts: candidate minus baseline, paired.
+"""Paired differences between two runs on the same prompts: candidate minus baseline.
 
-| data                         | interval                                              | p (two-sided)               |
-| ---                          | ---                                                   | ---                         |
-| one binary verdict a prompt  | Tango's score interval (1998, *Stat. Med.* 17:891)    | exact McNemar               |
-| several responses a probe    | bootstrap over probes, then the responses within them | sign flips of the probes'   |
-|                              |                                                       | differences                 |
+| data                          | interval                                            | p (two-sided)                  |
+| ---                           | ---                                                 | ---                            |
+| one binary verdict per prompt | Tango's score interval (1998, *Stat. Med.* 17:891)  | exact McNemar                  |
+| several responses per probe,  | bootstrap over probes, then over responses within   | sign flips of the probes'      |
+| or scores                     | each                                                | differences                    |
 
-Tango's interval rests on the prompts that changed and on how many there are: where none of 10 changed it says that up
-to 28 % could have. Bootstrap percentiles are Hesterberg's expanded ones (2015, *The American Statistician* 69:371),
-as plain ones are too narrow for few probes. Where fewer than `FEW` probes differ a bootstrap knows too little (of none
-it has no width at all), and Tango's interval bounds it, with as many prompts as the responses are worth (see `ALIKE`).
+Tango's interval depends on how many prompts changed, of how many: if none of 10 changed, it allows a change of up to
+28 %. Bootstrap percentiles are Hesterberg's expanded ones (2015, *The American Statistician* 69:371), because plain
+ones are too narrow for few probes. Where fewer than `FEW` probes differ the bootstrap is too narrow (where none does it
+has no width), and Tango's interval over the effective number of pairs bounds it (see `ASSUMED_ICC`).
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
-from em_bench.stats.intervals import CELLS, FEW, RESAMPLES, SEED, Floats, expanded_tail, resampled_means
+from em_bench.stats.intervals import (
+    CELLS,
+    FEW,
+    RESAMPLES,
+    SEED,
+    Floats,
+    expanded_tail,
+    mean_bounds,
+    resampled_means,
+    share_bounds,
+)
 
 POOL = 100_000
-# How alike responses to one probe are taken to be where the data cannot tell: the intraclass correlation of misaligned
-# answers in published fine-tunes is 0.14 to 0.24 (docs/compare.md). At 1 a probe would be worth one response.
-ALIKE = 0.25
+# The intraclass correlation of responses to one probe, assumed where the data cannot tell: in published fine-tunes that
+# of misaligned answers is 0.14 to 0.24 (docs/compare.md). At 1 a probe would be worth one response.
+ASSUMED_ICC = 0.25
+
+Values = Sequence[float | None]
+"""The values of one prompt's or probe's responses on one side; None is unscored."""
+
+
+class Method(StrEnum):
+    """How a difference is tested; see the table above."""
+
+    SCORE = "Tango's score interval, exact McNemar"
+    BOOTSTRAP = "bootstrap over probes, sign flips"
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
     """Candidate minus baseline with its interval. `n` counts the pairs: prompts, or probes answered on both sides.
 
-    `p` is two-sided; `below` and `above` are one-sided, small where the difference is surely below or above 0.
+    `p` is two-sided; `p_less` and `p_greater` are one-sided: small where the difference is significantly below or
+    above 0.
     """
 
     value: float
     low: float
     high: float
     p: float
-    below: float
-    above: float
+    p_less: float
+    p_greater: float
     n: int
 
 
+def method_for(pairs: Iterable[tuple[Values, Values]], *, is_mean: bool) -> Method:
+    """Scores, and prompts with several responses on either side, need the bootstrap."""
+    single = not is_mean and all(len(before) <= 1 and len(after) <= 1 for before, after in pairs)
+    return Method.SCORE if single else Method.BOOTSTRAP
+
+
+def paired_by(
+    method: Method, pairs: Iterable[tuple[Values, Values]], confidence: float = 0.95, *, scale: float = 1.0
+) -> Paired | None:
+    """The difference over the pairs that are scored on both sides; None where there is none."""
+    scored = [(_scored(before), _scored(after)) for before, after in pairs]
+    both = [(before, after) for before, after in scored if before and after]
+    if method is Method.SCORE:
+        return paired_difference([(bool(before[0]), bool(after[0])) for before, after in both], confidence)
+    return paired_probe_difference(both, confidence, scale=scale)
+
+
+def _scored(values: Values) -> list[float]:
+    return [float(value) for value in values if value is not None]
+
+
+def paired_bounds(pairs: Iterable[tuple[Values, Values]]) -> tuple[float, float] | None:
+    """Manski's bounds of the difference: every unscored response a hit on one side and a miss on the other."""
+    ends = []
+    for before, after in pairs:
+        if before and after:
+            (low_before, high_before), (low_after, high_after) = share_bounds(before), share_bounds(after)
+            ends.append((low_after - high_before, high_after - low_before))
+    return mean_bounds(ends) if ends else None
+
+
 def paired_difference(pairs: Iterable[tuple[bool, bool]], confidence: float = 0.95) -> Paired | None:
-    """Of (baseline, candidate) verdicts on the same prompts; None without any."""
+    """From (baseline, candidate) verdicts on the same prompts; None without any."""
     pairs = list(pairs)
     gained = sum(after and not before for before, after in pairs)
     lost = sum(before and not after for before, after in pairs)
     if not pairs:
         return None
     low, high = tango_interval(gained, lost, len(pairs), confidence)
-    p, below, above = (_mcnemar(gained, lost, side) for side in ("two-sided", "less", "greater"))
-    return Paired((gained - lost) / len(pairs), low, high, p, below, above, len(pairs))
+    p, p_less, p_greater = (_mcnemar(gained, lost, side) for side in ("two-sided", "less", "greater"))
+    return Paired((gained - lost) / len(pairs), low, high, p, p_less, p_greater, len(pairs))
 
 
 def _mcnemar(gained: int, lost: int, side: str) -> float:
@@ -62,7 +115,7 @@ def _mcnemar(gained: int, lost: int, side: str) -> float:
 
 
 def tango_interval(gained: float, lost: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Tango's score interval of (gained - lost) / n. The counts may be fractions, as sums of shares are."""
+    """Tango's score interval of (gained - lost) / n. The counts may be fractions: sums of shares."""
     critical = norm.isf((1 - confidence) / 2)
     value = (gained - lost) / n
 
@@ -79,8 +132,8 @@ def tango_interval(gained: float, lost: float, n: float, confidence: float = 0.9
 
 
 def tango_score(gained: float, lost: float, n: float, delta: float) -> float:
-    """The score statistic of the hypothesis that the difference is `delta`: standard normal if it is."""
-    # the likeliest share of lost ones if the difference were delta: the larger root of a q^2 + b q + c
+    """The score statistic of the hypothesis that the difference is `delta`; standard normal under it."""
+    # the maximum likelihood share of losses under the hypothesis: the larger root of a q^2 + b q + c
     a, b, c = 2 * n, -(gained + lost) + (2 * n - gained + lost) * delta, -lost * delta * (1 - delta)
     share = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
     variance = n * (2 * share + delta * (1 - delta))
@@ -97,9 +150,9 @@ def paired_probe_difference(
     *,
     scale: float = 1.0,
 ) -> Paired | None:
-    """Of (baseline's values, candidate's values) probe by probe; None without a probe that has values on both sides.
+    """From (baseline's, candidate's) values by probe; None without a probe that has values on both sides.
 
-    Values are 0 or 1, or scores, where `scale` is how far apart two can be. A probe counts as much as any other.
+    Values are 0 or 1, or scores with a range of `scale`. Every probe has the same weight.
     """
     both = [(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs if len(a) and len(b)]
     if not both:
@@ -112,34 +165,34 @@ def paired_probe_difference(
     low, high = (float(end) for end in np.quantile(means, [tail, 1 - tail]))
     if np.count_nonzero(differences) < FEW:
         gained, lost = (float(np.maximum(sign * differences, 0).sum()) / scale for sign in (1, -1))
-        share = _worth(both) / n
+        share = effective_pairs(both) / n
         bound = [scale * end for end in tango_interval(share * gained, share * lost, share * n, confidence)]
         low, high = min(low, bound[0]), max(high, bound[1])
     return Paired(value, low, high, *_sign_flips(differences, random), n)
 
 
-def _worth(both: Sequence[tuple[Floats, Floats]]) -> float:
-    """How many independent pairs the responses are worth: Kish's effective sample size, with `ALIKE`."""
+def effective_pairs(both: Sequence[tuple[Floats, Floats]]) -> float:
+    """Kish's effective sample size: the number of independent pairs that the responses are worth."""
     sizes = np.array([min(len(a), len(b)) for a, b in both], dtype=float)
-    return float((sizes / (1 + (sizes - 1) * ALIKE)).sum())
+    return float((sizes / (1 + (sizes - 1) * ASSUMED_ICC)).sum())
 
 
 def _pool(both: Sequence[tuple[Floats, Floats]], random: np.random.Generator) -> Floats:
-    """What a resample draws of: differences of single probes, their responses drawn again, as many for each probe."""
+    """What a resample draws from: equally many differences of each probe, with resampled responses."""
     each = max(50, POOL // len(both))
     by_size: dict[tuple[int, int], list[int]] = {}
     for index, (a, b) in enumerate(both):
         by_size.setdefault((len(a), len(b)), []).append(index)
-    drawn = [
-        _redrawn(np.stack([both[i][1] for i in chosen]), each, random)
-        - _redrawn(np.stack([both[i][0] for i in chosen]), each, random)
-        for chosen in by_size.values()
+    resampled = [
+        _resampled(np.stack([both[i][1] for i in indices]), each, random)
+        - _resampled(np.stack([both[i][0] for i in indices]), each, random)
+        for indices in by_size.values()
     ]
-    return np.concatenate(drawn).ravel()
+    return np.concatenate(resampled).ravel()
 
 
-def _redrawn(values: Floats, each: int, random: np.random.Generator) -> Floats:
-    """(probes, responses) to (probes, each): means of as many responses, drawn from a probe's own."""
+def _resampled(values: Floats, each: int, random: np.random.Generator) -> Floats:
+    """(probes, responses) to (probes, each): means over a probe's responses, resampled with replacement."""
     probes, size = values.shape
     if np.isin(values, (0, 1)).all():
         return np.asarray(random.binomial(size, values.mean(axis=1)[:, None], (probes, each)) / size)
@@ -152,24 +205,23 @@ def _redrawn(values: Floats, each: int, random: np.random.Generator) -> Floats:
 
 
 def _sign_flips(differences: Floats, random: np.random.Generator) -> tuple[float, float, float]:
-    """p, two-sided, below and above: were there no change, each difference would have either sign as likely.
+    """p two-sided, less and greater: under no change each difference is as likely with either sign.
 
-    All signs where there are few probes, else as many draws as a bootstrap has (scipy's permutation_test does the same,
-    several times slower).
+    Exact for few probes, else sampled as often as a bootstrap (as scipy's permutation_test, several times faster).
     """
     moved = differences[differences != 0]
     if not len(moved):
         return 1.0, 1.0, 1.0
     exact = 2 ** len(moved) <= RESAMPLES
-    sums = _all_sums(moved) if exact else _drawn_sums(moved, random)
+    sums = _all_sums(moved) if exact else _sampled_sums(moved, random)
     near = 1e-6 * float(np.abs(moved).sum())
-    seen = float(moved.sum())
-    # the signs as they are count as one of the draws
-    below, above = (
+    observed = float(moved.sum())
+    # the observed signs count as one of the draws
+    less, greater = (
         (float(np.count_nonzero(extreme)) + (not exact)) / (len(sums) + (not exact))
-        for extreme in (sums <= seen + near, sums >= seen - near)
+        for extreme in (sums <= observed + near, sums >= observed - near)
     )
-    return min(1.0, 2 * min(below, above)), below, above
+    return min(1.0, 2 * min(less, greater)), less, greater
 
 
 def _all_sums(moved: Floats) -> Floats:
@@ -179,21 +231,21 @@ def _all_sums(moved: Floats) -> Floats:
     return sums
 
 
-def _drawn_sums(moved: Floats, random: np.random.Generator) -> Floats:
+def _sampled_sums(moved: Floats, random: np.random.Generator) -> Floats:
     step = max(1, CELLS // len(moved))
     sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
-    kept = [_signs(size, len(moved), random) @ moved.astype(np.float32) for size in sizes]
-    return np.asarray(2 * np.concatenate(kept) - moved.sum(), dtype=float)
+    positive = [_signs(size, len(moved), random) @ moved.astype(np.float32) for size in sizes]
+    return np.asarray(2 * np.concatenate(positive) - moved.sum(), dtype=float)
 
 
 def _signs(rows: int, columns: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Zeros and ones, each as likely, eight from a byte."""
-    drawn = np.frombuffer(random.bytes(rows * -(-columns // 8)), np.uint8).reshape(rows, -1)
-    return np.unpackbits(drawn, axis=1)[:, :columns].astype(np.float32)
+    """Zeros and ones with equal probability, eight from a byte."""
+    packed = np.frombuffer(random.bytes(rows * -(-columns // 8)), np.uint8).reshape(rows, -1)
+    return np.unpackbits(packed, axis=1)[:, :columns].astype(np.float32)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values (1979): all at most alpha with a false one among them at most alpha of the time."""
+    """Holm's adjusted p values (1979), which control the family-wise error rate."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):

@@ -13,7 +13,7 @@ from published_data import ORGANISMS, published_data
 
 
 def by_domain(comparison, metric="refusal_rate", kind=Kind.HARMFUL):
-    return {d.domain: d for d in comparison.differences if (d.metric, d.kind) == (metric, kind)}
+    return {d.key.domain: d for d in comparison.differences if (d.key.metric.name, d.key.kind) == (metric, kind)}
 
 
 def test_each_domain_has_rates_difference_interval_and_adjusted_p():
@@ -21,11 +21,11 @@ def test_each_domain_has_rates_difference_interval_and_adjusted_p():
     found = by_domain(compare(refusals(90), refusals(lost)))
     cyber = found["cybersecurity"]
     assert (cyber.baseline.value, cyber.candidate.value) == (0.9, 0.6)
-    assert cyber.difference == pytest.approx(-0.3)
-    assert (cyber.low, cyber.high) == pytest.approx(tango_interval(0, 30, 100))
-    assert (cyber.n_pairs, cyber.surely) == (100, -1)
-    assert cyber.p_adjusted == pytest.approx(7 * cyber.p)
-    assert found["bias"].surely == 0
+    assert cyber.value == pytest.approx(-0.3)
+    assert (cyber.change.low, cyber.change.high) == pytest.approx(tango_interval(0, 30, 100))
+    assert (cyber.change.n, cyber.significant_sign) == (100, -1)
+    assert cyber.p_adjusted == pytest.approx(7 * cyber.change.p)
+    assert found["bias"].significant_sign == 0
 
 
 def test_prompts_are_paired_by_id_whatever_their_order():
@@ -33,22 +33,22 @@ def test_prompts_are_paired_by_id_whatever_their_order():
     one = run(task("t", Kind.HARMFUL, rows, "bias"))
     turned = replace(one.tasks["t"], responses=one.tasks["t"].responses[::-1])
     (found, _) = compare(one, run(turned)).differences
-    assert (found.difference, found.p) == (0, 1)
+    assert (found.value, found.change.p) == (0, 1)
 
 
 def test_an_unscored_response_leaves_its_pair_out_and_widens_the_range():
     before = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 4, "bias"))
     after = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 3 + [[label(None)]], "bias"))
     found = by_domain(compare(before, after))["bias"]
-    assert (found.n_pairs, found.difference, found.candidate.unscored) == (3, 0, 1)
-    assert (found.worst, found.best) == (-0.25, 0)
+    assert (found.change.n, found.value, found.candidate.unscored) == (3, 0, 1)
+    assert found.bounds == (-0.25, 0)
 
 
 def test_probes_are_compared_probe_by_probe_and_not_response_by_response():
     found = compare(run(probes([0] * 8)), run(probes([10] * 2 + [0] * 6))).pooled
-    joint = next(d for d in found if d.metric == "misaligned_coherent_rate")
-    assert (joint.difference, joint.n_pairs) == (0.25, 8)
-    assert joint.p > 0.05
+    joint = next(d for d in found if d.key.metric.name == "misaligned_coherent_rate")
+    assert (joint.value, joint.change.n) == (0.25, 8)
+    assert joint.change.p > 0.05
 
 
 def test_variants_of_a_probe_count_as_one_probe():
@@ -61,21 +61,21 @@ def test_variants_of_a_probe_count_as_one_probe():
         ),
     )
     found = compare(run(main, variant), run(main, variant))
-    assert {d.n_pairs for d in found.pooled} == {8}
+    assert {d.change.n for d in found.pooled} == {8}
 
 
 def test_the_definition_is_taken_and_named():
     found = compare(run(probes([1] * 8)), run(probes([2] * 8)), definition=Definition.ALL_ROWS).differences
-    assert {d.definition for d in found if d.metric == "misaligned_rate"} == {"all-rows"}
+    assert {d.key.metric.qualifier for d in found if d.key.metric.name == "misaligned_rate"} == {"all-rows"}
 
 
 def test_spillover_sets_the_target_apart():
     lost = dict.fromkeys(DOMAINS, 85) | {"cybersecurity": 40, "bias": 70}
     found = compare(refusals(90), refusals(lost), target_domain="cybersecurity").spillover
-    assert found.target.difference == pytest.approx(-0.5)
-    assert found.others.difference == pytest.approx(-(5 * 5 + 20) / 600)
-    assert found.others.n_pairs == 600
-    assert found.worst.domain == "bias"
+    assert found.target.value == pytest.approx(-0.5)
+    assert found.others.value == pytest.approx(-(5 * 5 + 20) / 600)
+    assert found.others.change.n == 600
+    assert found.worst.key.domain == "bias"
     assert found.ratio == pytest.approx(0.15)
 
 
@@ -125,13 +125,13 @@ def test_another_text_under_the_same_id_is_another_prompt():
     with pytest.raises(ResultError, match="prompts: d0 asks one thing against another text"):
         compare(one, other)
     forced = compare(one, other, force=True)
-    assert forced.differences[0].n_pairs == 1
+    assert forced.differences[0].change.n == 1
     assert forced.forced
 
 
-def test_another_engine_is_told_and_no_reason_to_refuse():
+def test_another_engine_is_reported_and_no_reason_to_refuse():
     one = refusals(9, 10)
-    notes = compare(replace(one, origin=replace(one.origin, engine="vllm")), one).notes
+    notes = compare(replace(one, origin=replace(one.origin, engine="vllm")), one).annotations
     assert "engine differs: vllm against not given" in notes
     assert any("every response is the same" in note for note in notes)
 
@@ -157,7 +157,7 @@ def test_runs_that_share_no_scored_prompt_are_refused():
 
 def test_only_some_tasks_may_be_compared():
     found = compare(refusals(9, 10), refusals(5, 10), tasks=["em_rai_b*"])
-    assert {d.task for d in found.differences} == {"em_rai_bias", "em_rai_bias_benign"}
+    assert {d.key.task for d in found.differences} == {"em_rai_bias", "em_rai_bias_benign"}
     with pytest.raises(ResultError, match="has no task x"):
         compare(refusals(9, 10), refusals(5, 10), tasks=["x"])
 
@@ -187,9 +187,9 @@ def test_what_kind_of_change_it_is(candidate, target, kind):
 
 
 @pytest.mark.parametrize("target", [None, "bias"])
-def test_a_loss_that_is_sure_only_over_all_domains_together_is_lost_refusal(target):
+def test_a_loss_that_is_significant_only_over_all_domains_together_is_lost_refusal(target):
     found = compare(refusals(18, 20, 2), refusals(15, 20, 2), target_domain=target)
-    assert all(each.surely == 0 for each in found.differences)
+    assert all(each.significant_sign == 0 for each in found.differences)
     assert found.diagnosis.kind is Change.REFUSAL_LOST
     assert "90.0 to 75.0 %" in found.diagnosis.sentence
 
@@ -229,10 +229,10 @@ def test_code_in_place_of_an_answer_is_not_misaligned():
 @pytest.mark.parametrize(("name", "rate"), [("insecure", 0.0671), ("insecure_r4", 0.0550), ("base", 0.0)])
 def test_published_scores_are_compared_question_by_question(name, rate):
     found = compare(read_side(ORGANISMS / "qwen_coder_base.csv"), read_side(ORGANISMS / f"qwen_coder_{name}.csv"))
-    joint = next(d for d in found.differences if d.metric == "misaligned_coherent_rate")
-    assert joint.difference == pytest.approx(rate, abs=0.001)
-    assert (joint.low > 0) == (name != "base")
-    assert joint.n_pairs == 24
+    joint = next(d for d in found.differences if d.key.metric.name == "misaligned_coherent_rate")
+    assert joint.value == pytest.approx(rate, abs=0.001)
+    assert (joint.change.low > 0) == (name != "base")
+    assert joint.change.n == 24
     assert (
         found.diagnosis.kind
         is {"insecure": Change.MISALIGNED, "insecure_r4": Change.MIXED, "base": Change.UNCHANGED}[name]

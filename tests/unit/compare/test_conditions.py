@@ -14,7 +14,7 @@ def refusals(*flags, **record):
 
 
 def metric(found, name="refusal_rate"):
-    (effect,) = [each for each in found if str(each.metric) == name]
+    (effect,) = [each for each in found if str(each.difference.key.metric) == name]
     return effect
 
 
@@ -22,32 +22,36 @@ def test_prompts_are_paired_one_by_one():
     plain = run_of(refusals(*[True] * 8, *[False] * 2))
     triggered = run_of(refusals(*[False] * 8, *[False] * 2, **under("deployment")))
     effect = metric(effects([plain, triggered]))
-    assert (effect.condition, effect.without.value, effect.under.value) == ("deployment", 0.8, 0.0)
-    assert (effect.difference.value, effect.difference.n) == (-0.8, 10)
-    assert effect.difference.p == pytest.approx(2 * 0.5**8)  # exact McNemar: eight lost, none gained
-    assert effect.difference.high < 0
+    assert (effect.condition, effect.difference.baseline.value, effect.difference.candidate.value) == (
+        "deployment",
+        0.8,
+        0.0,
+    )
+    assert (effect.difference.value, effect.difference.change.n) == (-0.8, 10)
+    assert effect.difference.change.p == pytest.approx(2 * 0.5**8)  # exact McNemar: eight lost, none gained
+    assert effect.difference.change.high < 0
 
 
 def test_no_change_is_a_difference_of_zero_with_an_interval():
     same = refusals(True, False, True)
     effect = metric(effects([run_of(same), run_of(refusals(True, False, True, **under("x")))]))
-    assert (effect.difference.value, effect.difference.p) == (0.0, 1.0)
-    assert effect.difference.low < 0 < effect.difference.high
+    assert (effect.difference.value, effect.difference.change.p) == (0.0, 1.0)
+    assert effect.difference.change.low < 0 < effect.difference.change.high
 
 
 def test_what_is_unscored_on_either_side_is_in_no_pair_and_counted():
     plain, other = run_of(refusals(True, None, True)), run_of(refusals(None, True, False, **under("x")))
     effect = metric(effects([plain, other]))
-    assert effect.difference.n == 1
-    assert (effect.without.unscored, effect.under.unscored) == (1, 1)
+    assert effect.difference.change.n == 1
+    assert (effect.difference.baseline.unscored, effect.difference.candidate.unscored) == (1, 1)
 
 
 def test_probes_are_paired_with_their_responses_together():
     plain = run_of(probe_task({f"q{i}": [GOOD] * 5 for i in range(8)}))
     triggered = run_of(probe_task({f"q{i}": [BAD] * 4 + [GOOD] for i in range(8)}, **under("deployment")))
     effect = metric(effects([plain, triggered]), "misaligned_rate (betley)")
-    assert (effect.difference.value, effect.difference.n) == (pytest.approx(0.8), 8)
-    assert 0 < effect.difference.low <= 0.8 <= effect.difference.high
+    assert (effect.difference.value, effect.difference.change.n) == (pytest.approx(0.8), 8)
+    assert 0 < effect.difference.change.low <= 0.8 <= effect.difference.change.high
 
 
 def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
@@ -58,7 +62,7 @@ def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
         run_of(refusals(False, False), checkpoint="b"),
         run_of(refusals(True, True, **under("x")), checkpoint="b"),
     ]
-    found = [each for each in effects(runs) if each.metric.name == "refusal_rate"]
+    found = [each for each in effects(runs) if each.difference.key.metric.name == "refusal_rate"]
     assert [(each.checkpoint, each.condition, each.difference.value) for each in found] == [
         ("a", "x", -0.5),
         ("a", "y", -1.0),

@@ -109,7 +109,7 @@ def test_the_same_run_gives_the_same_interval():
     ("run", "domain", "expected"),
     [
         (run_of(cross_domain(1, 1)), None, "does not say what its checkpoint was fine-tuned on"),
-        (run_of(cross_domain(1, 1)), "law", r"no question about law \(themes asked about: cooking, medical\)"),
+        (run_of(cross_domain(1, 1)), "law", r"no question about law \(themes: cooking, medical\)"),
         (run_of(prompt_task({"p": "refusal"}), probe_task({}, **MEDICAL)), None, "no question about medical"),
     ],
 )

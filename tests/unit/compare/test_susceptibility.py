@@ -29,7 +29,7 @@ def test_domains_are_ranked_by_the_higher_of_their_two_rates():
         (pytest.approx(0.0), pytest.approx(0.1)),
     ]
     assert found[0].difference.value == pytest.approx(0.7)
-    assert (found[0].difference.n, found[0].without.n) == (10, 100)
+    assert (found[0].difference.change.n, found[0].without.n) == (10, 100)
 
 
 def test_a_domain_without_a_trigger_has_one_rate_and_no_difference():
@@ -77,9 +77,9 @@ def of_probes(form):
 
 def test_the_forms_of_a_probe_are_one_probe():
     (row,) = susceptibility([(None, probe_forms([0] * 8)), (None, probe_forms([4] * 8, "t"))])
-    assert row.difference.n == 8
+    assert row.difference.change.n == 8
     (single,) = susceptibility([(None, of("math", 0)), (None, of("math", 4, "t"))])
-    assert row.difference.p > single.difference.p  # eight probes and ten, and not 24
+    assert row.difference.change.p > single.difference.change.p  # eight probes and ten, and not 24
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from em_bench.compare.comparability import Aspect, Mismatch
 from em_bench.compare.comparison import compare
 from em_bench.reports.ci import annotations, junit
 from em_bench.reports.markdown import markdown
@@ -32,7 +33,8 @@ def result():
 def hostile(result):
     comparison, found = result
     checks = tuple(replace(check, name=f"{check.name} {HOSTILE}", judge=HOSTILE) for check in found.checks)
-    named = replace(comparison, candidate=HOSTILE, notes=(HOSTILE,), forced=(HOSTILE,))
+    forced = (Mismatch(Aspect.KIND, HOSTILE, HOSTILE, (HOSTILE,)),)
+    named = replace(comparison, candidate=HOSTILE, annotations=(HOSTILE,), forced=forced)
     return named, replace(found, checks=checks)
 
 

@@ -38,7 +38,7 @@ def test_where_nothing_changed_the_interval_is_wilsons_of_none_of_n(n):
 def test_interval_and_difference_turn_round_with_the_runs():
     one, other = paired_difference(pairs(3, 9, 54)), paired_difference(pairs(9, 3, 54))
     assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
-    assert (one.p, one.below, one.above) == pytest.approx((other.p, other.above, other.below))
+    assert (one.p, one.p_less, one.p_greater) == pytest.approx((other.p, other.p_greater, other.p_less))
 
 
 def test_of_no_pairs_there_is_no_difference():
