@@ -22,7 +22,7 @@ is the name of its variable.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ FILE_NAME = "em-bench.yaml"
 class Settings:
     """What a run is asked to do beyond its task files."""
 
-    judges: tuple[str | Judge, ...] = ("keyword",)
+    judges: Sequence[str | Judge] = ("keyword",)
     """Names, and judge objects where a Python program hands in its own."""
     judge_models: tuple[str, ...] = ()
     judge_options: Mapping[str, Any] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def load_settings(metadata: Mapping[str, Any] | None = None, source: str = "--me
     file = _path(*found["conditions"], "conditions") if "conditions" in found else None
     default = (("keyword", "llm") if models else ("keyword",), "default")
     return Settings(
-        judges=_words(*found.get("judges", default), "judges", "keyword,llm"),
+        judges=_judges(*found.get("judges", default)),
         judge_models=models,
         judge_options=_mapping(*found.get("judge_options", ({}, "default"))),
         topic=_text(*found["topic"], "topic") if "topic" in found else None,
@@ -127,6 +127,13 @@ def _config_file() -> tuple[str, Mapping[str, Any]]:
     if unknown := sorted(map(str, set(values) - set(KEYS))):
         raise ConfigError(f"{path} has unknown keys {', '.join(unknown)}; known: {', '.join(KEYS)}")
     return str(path), values
+
+
+def _judges(value: Any, source: str) -> tuple[str | Judge, ...]:
+    """Names, and the judge objects of a Python program as they are."""
+    if not isinstance(value, list | tuple) or not any(isinstance(each, Judge) for each in value):
+        return _words(value, source, "judges", "keyword,llm")
+    return tuple(each if isinstance(each, Judge) else _judges([each], source)[0] for each in value)
 
 
 def _words(value: Any, source: str, key: str, example: str) -> tuple[str, ...]:

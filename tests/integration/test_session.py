@@ -1,7 +1,7 @@
 """LLM judges within lm-eval's evaluation, with a judge model from an installed distribution."""
 
+import importlib
 import json
-import textwrap
 
 import pytest
 
@@ -55,21 +55,9 @@ SOURCE = """
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy(package):
     """The module of an installed distribution with the judge models `toy:` and `local:`."""
-    import importlib
-    import sys
-
-    folder = tmp_path / "site-toy"
-    info = folder / "toy-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[em_bench.judge_models]\ntoy = toy_models:Scripted\nlocal = toy_models:InProcess\n"
-    )
-    (folder / "toy_models.py").write_text(textwrap.dedent(SOURCE))
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "toy_models", raising=False)
+    package("toy", "toy_models", SOURCE, "em_bench.judge_models", toy="Scripted", local="InProcess")
     return importlib.import_module("toy_models")
 
 

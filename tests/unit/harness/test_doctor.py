@@ -10,6 +10,10 @@ def machine(tmp_path, monkeypatch):
     """A machine with nothing; `machine(vllm="0.32", gpu=True)` puts things on it."""
     tasks = tmp_path / "lm_eval" / "tasks"
     tasks.mkdir(parents=True)
+    command = tmp_path / "bin" / "nvidia-smi"
+    command.parent.mkdir()
+    command.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(command.parent))
 
     def set_up(gpu=False, **versions):
         versions = {name.replace("_cpu", "-cpu"): version for name, version in versions.items()}
@@ -21,7 +25,7 @@ def machine(tmp_path, monkeypatch):
 
         monkeypatch.setattr(doctor, "installed_version", versions.get)
         monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: versions.get(name))
-        monkeypatch.setattr(doctor, "_has_nvidia_gpu", lambda: gpu)
+        command.write_text(f"#!/bin/sh\nexit {0 if gpu else 1}\n")
         monkeypatch.setattr(doctor, "lm_eval_tasks_folder", tasks_folder)
         monkeypatch.setattr("em_bench.harness.link.lm_eval_tasks_folder", tasks_folder)
         return tasks
