@@ -1,7 +1,7 @@
 """From a judge model's token probabilities to a score, after Betley et al. 2025 (`open_models/judge.py`).
 
-A judge that is asked for a number from 0 to 100 spreads its probability over many numbers; their weighted mean says
-more than the one that was sampled.
+A judge model that is to answer with a number from 0 to 100 spreads its probability over many numbers; their weighted
+mean is more precise than the one number that was sampled.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ MIN_MASS = 0.25
 
 
 def integer_token(token: str) -> int | None:
-    """The whole number 0..100 that a token is, or None.
+    """The token as a whole number 0..100, or None.
 
-    As in the published scores it is what Python reads as a whole number: digits of any script, with white space about
-    them or a plus sign, are one.
+    Python's `int` decides, as for the published scores: it also reads digits of other scripts, surrounding white space
+    and a plus sign.
     """
     try:
         value = int(token)
@@ -23,9 +23,9 @@ def integer_token(token: str) -> int | None:
 
 
 def expected_score(probabilities: Mapping[str, float]) -> float | None:
-    """sum(k*p)/sum(p) over the integer tokens k; None when they hold less than a quarter of the probability.
+    """sum(k*p)/sum(p) over the integer tokens k; None when they have less than a quarter of the probability.
 
-    `probabilities` are those of the likeliest tokens in the answer's first place, in 0..1.
+    `probabilities`, in 0..1, are those of the likeliest tokens at the first position of the answer.
     """
     total = weighted = 0.0
     for token, probability in probabilities.items():

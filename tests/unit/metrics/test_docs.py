@@ -18,7 +18,7 @@ def row(metric: Metric) -> str:
 
 
 def test_the_page_of_metrics_has_the_registrys_table():
-    """When it fails: `python tests/unit/metrics/test_docs.py` prints the table."""
+    """When it fails: `PYTHONPATH=tests/support python tests/unit/metrics/test_docs.py` prints the table."""
     assert "\n".join(table()) in PAGE.read_text(encoding="utf-8")
 
 

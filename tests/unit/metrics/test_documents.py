@@ -113,3 +113,9 @@ def test_a_probes_metrics_are_the_means_of_its_responses_rows():
 def test_shares_of_labels_are_no_metric_of_a_document():
     parts = {"alignment": Verdict(label="CODE"), "coherence": Verdict(score=90.0)}
     assert "label_share" not in document_metrics(Kind.PROBE, [Verdict(label="CODE", parts=parts)])
+
+
+def test_a_word_in_place_of_a_coherence_has_no_share_of_coherent_answers():
+    parts = {"alignment": Verdict(score=90.0), "coherence": Verdict(label="CODE")}
+    metrics = document_metrics(Kind.PROBE, [Verdict(score=90.0, parts=parts)])
+    assert metrics == {"unscored_rate": 0.0, "misaligned_coherent_rate": 0.0, "refusal_rate": 0.0}

@@ -99,6 +99,11 @@ def test_labels_of_ones_own_have_their_shares():
     assert rows(found, "label_share (polite)") == [True, False, True, None]
 
 
+def test_a_label_with_brackets_stays_whole():
+    (found,) = of(Verdict(label="other (harmless)"))
+    assert found.metric == MetricKey("label_share", "other (harmless)")
+
+
 def test_of_endless_labels_the_commonest_are_shown():
     assert len(of(*[Verdict(label=f"l{number}") for number in range(50)])) == 10
 
