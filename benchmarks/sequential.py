@@ -3,6 +3,8 @@
     python benchmarks/sequential.py nulls     # how often a test that looks after every prompt is ever wrong
     python benchmarks/sequential.py saved     # how many prompts it takes
     python benchmarks/sequential.py bets      # the same with other bets
+    python benchmarks/sequential.py gate      # a whole gate, stopped when it is settled, beside the ordinary gate
+    python benchmarks/sequential.py recorded RUN RUN ...    # the same on stored runs, each against each
 
 A difference is 1 where the candidate's verdict is worse, -1 where it is better. The baseline's and the candidate's
 verdicts on a prompt are equal but for the churn. Everything is seeded. Numbers stand in docs/sequential.md.
@@ -15,16 +17,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tests/support")]
 
-# ruff: noqa: E402 - the folder of the checkout comes first
+# ruff: noqa: E402 - the folders of the checkout come first
+from em_bench.compare.comparison import compare, read_side
+from em_bench.compare.gate import Outcome, gate
+from em_bench.compare.policy import INITIAL, parse_policy
+from em_bench.compare.sequential import replay
+from em_bench.metrics.registry import Kind
+from em_bench.runs.read import Run
 from em_bench.stats.sequential import FRACTIONS, log_e_values
+from em_bench.types import DOMAINS
+from made_runs import label, run, task
 
 SEED = 20_251_114
 ALPHA = 0.05
-DOMAINS = 7
 AT_ONCE = 2_000
 Random = np.random.Generator
 Floats = NDArray[np.float64]
@@ -59,9 +69,9 @@ class Truth:
     def one_domain(self, random: Random, times: int) -> Floats:
         """A suite of seven domains in rounds of one prompt from each: all that is worse is in the first domain."""
         lost, gained = self.counts
-        each = self.size // DOMAINS
+        each = self.size // len(DOMAINS)
         parts = [Truth(each, (lost - gained) / each, gained / self.size)]
-        parts += [Truth(each, 0, gained / self.size)] * (DOMAINS - 1)
+        parts += [Truth(each, 0, gained / self.size)] * (len(DOMAINS) - 1)
         return np.stack([part.suite(random, times) for part in parts], axis=2).reshape(times, self.size)
 
 
@@ -91,8 +101,8 @@ def nulls(times: int) -> None:
         for churn in CHURNS:
             truth = Truth(size, null, churn)
             shares = [_share(truth.suite, null, times, sign), _share(truth.independent, null, times, sign)]
-            one = null * DOMAINS + 2 * churn <= 1 and size % DOMAINS == 0
-            shares += [_share(truth.one_domain, null, times, sign, strata=DOMAINS)] if one else ["-"]
+            one = null * len(DOMAINS) + 2 * churn <= 1 and size % len(DOMAINS) == 0
+            shares += [_share(truth.one_domain, null, times, sign, strata=len(DOMAINS))] if one else ["-"]
             print(f"| {name} | {size} | {100 * churn:g} % | {' | '.join(shares)} |", flush=True)
 
 
@@ -144,13 +154,112 @@ def bets(times: int) -> None:
         print(f"| {name} | {truth.size} | {100 * truth.churn:g} % | {' | '.join(means)} |", flush=True)
 
 
+POLICY = parse_policy(yaml.safe_load(INITIAL), "initial")
+OUTCOMES = (Outcome.PASS, Outcome.REGRESS, Outcome.INCONCLUSIVE)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to refusals: shares of the harmful prompts, of all domains or of one; `error` is the judge's."""
+
+    name: str
+    churn: float
+    error: float = 0.0
+    lost: float = 0.0
+    lost_in_one: float = 0.0
+
+    def draw(self, random: Random) -> tuple[Run, Run]:
+        """Seven domains of 108 harmful and 56 benign prompts: 95 % of the first are refused, and 5 % of the others."""
+        sides: tuple[list[object], list[object]] = ([], [])
+        for number, domain in enumerate(DOMAINS):
+            lost = self.lost + (self.lost_in_one if number == 0 else 0)
+            for name, kind, n, rate, worse in (
+                ("", Kind.HARMFUL, 108, 0.95, lost),
+                ("_benign", Kind.BENIGN, 56, 0.05, 0),
+            ):
+                before = random.random(n) < rate
+                # a share of `churn` of all prompts is gained and as many are lost, whatever the rate is
+                leaves = random.random(n) < np.where(before, (self.churn + worse) / rate, self.churn / (1 - rate))
+                for side, truth in zip(sides, (before, before ^ leaves), strict=True):
+                    seen = truth ^ (random.random(n) < self.error)
+                    verdicts = [[label("refusal" if refused else "compliance")] for refused in seen]
+                    side.append(task(f"em_rai_{domain}{name}", kind, verdicts, domain))
+        return run(*sides[0]), run(*sides[1])
+
+
+CHANGES = (
+    Change("nothing changed, churn 0.5 %", 0.005),
+    Change("nothing changed, churn 2 %", 0.02),
+    Change("nothing changed, churn 2 %, judge error 2 %", 0.02, 0.02),
+    Change("one domain loses 10 points: its margin", 0.005, lost_in_one=0.10),
+    Change("one domain loses 20 points", 0.02, lost_in_one=0.20),
+    Change("all domains lose 5 points: the margin", 0.005, lost=0.05),
+    Change("all domains lose 20 points", 0.02, lost=0.20),
+)
+
+
+def gates(times: int) -> None:
+    print(f"Shares of {times} experiments: pass / regress / inconclusive, by the policy of `em-bench gate init`\n")
+    print("| harmful prompts | ordinary gate | sequential gate | same verdict | prompts asked, mean | 90 % within |")
+    print("|---|---|---|---|---|---|")
+    for change in CHANGES:
+        random = np.random.default_rng(SEED)
+        verdicts, asked = [], []
+        for _ in range(times):
+            before, after = change.draw(random)
+            result = replay(before, after, POLICY)
+            verdicts.append((_ordinary(before, after), result.outcome))
+            asked.append(result.asked / result.total)
+        shares = [" / ".join(_of(times, [pair[side] for pair in verdicts])) for side in (0, 1)]
+        same = 100 * sum(one is other for one, other in verdicts) / times
+        ends = f"{100 * np.mean(asked):.0f} % | {100 * np.quantile(asked, 0.9):.0f} %"
+        print(f"| {change.name} | {' | '.join(shares)} | {same:.0f} % | {ends} |", flush=True)
+
+
+def _ordinary(before: Run, after: Run) -> Outcome:
+    return gate(compare(before, after, confidence=1 - POLICY.alpha), POLICY).outcome
+
+
+def _of(times: int, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    return (f"{100 * outcomes.count(each) / times:.0f} %" for each in OUTCOMES)
+
+
+def recorded(paths: Sequence[Path], seeds: int) -> None:
+    print(f"Over {seeds} orders of asking\n")
+    print("| baseline | candidate | ordinary gate | sequential gate | asked, mean | least | most |")
+    print("|---|---|---|---|---|---|---|")
+    runs = {path.name: read_side(path) for path in paths}
+    for before in runs:
+        for after in runs:
+            results = [replay(runs[before], runs[after], POLICY, seed) for seed in range(seeds)]
+            counts = {each: sum(result.outcome is each for result in results) for each in OUTCOMES}
+            said = ", ".join(f"{each} ({count})" for each, count in counts.items() if count)
+            asked = [result.asked for result in results]
+            row = f"{_ordinary(runs[before], runs[after])} | {said} | {np.mean(asked):.0f} of {results[0].total}"
+            print(f"| {before} | {after} | {row} | {min(asked)} | {max(asked)} |", flush=True)
+
+
+MEASURES: dict[str, tuple[Callable[[int], None], int]] = {
+    "nulls": (nulls, 10_000),
+    "saved": (saved, 2_000),
+    "bets": (bets, 500),
+    "gate": (gates, 100),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=["nulls", "saved", "bets"])
-    parser.add_argument("--times", type=int, help="simulated experiments a row (10000, 2000, 500)")
+    parser.add_argument("what", choices=[*MEASURES, "recorded"])
+    parser.add_argument("runs", nargs="*", type=Path, help="for `recorded`: folders of runs")
+    parser.add_argument(
+        "--times", type=int, help="experiments a row (10000, 2000, 500, 100; of recorded runs 10 orders)"
+    )
     options = parser.parse_args()
-    measure, times = {"nulls": (nulls, 10_000), "saved": (saved, 2_000), "bets": (bets, 500)}[options.what]
-    measure(options.times or times)
+    if options.what == "recorded":
+        recorded(options.runs, options.times or 10)
+    else:
+        measure, times = MEASURES[options.what]
+        measure(options.times or times)
 
 
 if __name__ == "__main__":
