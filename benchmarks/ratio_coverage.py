@@ -7,17 +7,16 @@ import sys
 
 import numpy as np
 
-from em_bench.compare.narrow import ratio
-from em_bench.metrics.rates import Measure
+from em_bench.stats.ratio import ratio
 
 RESPONSES, SPREAD = 5, 3.0  # a beta distribution with a + b = SPREAD: questions differ much from each other
 CASES = [(20, 0.6, 24, 0.2), (20, 0.4, 24, 0.4), (8, 0.5, 24, 0.1), (20, 0.8, 200, 0.02), (6, 0.2, 24, 0.05)]
 
 
-def simulated(questions: int, share: float, random: np.random.Generator) -> Measure:
+def simulated(questions: int, share: float, random: np.random.Generator) -> list[list[bool]]:
     shares = random.beta(share * SPREAD, (1 - share) * SPREAD, questions)
     hits = random.random((questions, RESPONSES)) < shares[:, None]
-    return Measure("misaligned_rate", tuple((f"q{i}", bool(hit)) for i, row in enumerate(hits) for hit in row))
+    return [[bool(hit) for hit in row] for row in hits]
 
 
 def main() -> None:

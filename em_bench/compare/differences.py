@@ -12,7 +12,8 @@ from em_bench.compare.sides import Column, Key, Side
 from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Kind, MetricKey, higher_is_better
 from em_bench.stats.intervals import Rate
-from em_bench.stats.paired import Method, Paired, holm, method_for, paired_bounds, paired_by
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.paired import Method, Paired, method_for, paired_bounds, paired_by
 
 POOLED = {Kind.HARMFUL: "all harmful", Kind.BENIGN: "all benign", Kind.PROBE: "all probes"}
 SIGNIFICANT = 0.05

@@ -25,9 +25,10 @@ from em_bench.compare.differences import Difference, choose
 from em_bench.compare.policy import Limits, Policy, Rule
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
-from em_bench.stats.paired import Method, holm
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.paired import Method
+from em_bench.stats.power import detectable
 
-POWER = 0.8
 SCORED = tuple(name for name, metric in METRICS.items() if metric.kinds == (Kind.PROBE,))
 NOT_MEASURED = "not measured on either side"
 
@@ -214,15 +215,10 @@ def _decided(draft: _Draft, p_adjusted: float, tests: int, alpha: float) -> Chec
 
 
 def _detectable(draft: _Draft, tests: int, alpha: float) -> float | None:
-    """The smallest worsening that is significant (at alpha over all checks) and beyond the margin, each four times in
-    five, by the normal approximation with the standard error that the interval implies.
-    """
     check = draft.check
     if check.low is None or check.high is None or check.worse is None:
         return None
-    error = (check.high - check.low) / 2 / norm.isf(alpha / 2)
-    power = norm.isf(1 - POWER)
-    return float(max((norm.isf(alpha / tests) + power) * error, draft.margin + power * error))
+    return detectable((check.low, check.high), draft.margin, alpha, tests)
 
 
 def worst_outcome(results: Sequence[GateResult]) -> Outcome:

@@ -12,9 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from em_bench.compare.sides import cluster_of
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
@@ -23,21 +20,13 @@ from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
 from em_bench.runs.rates import condition_of
 from em_bench.runs.read import JudgedResponse, Run, TaskRun
-from em_bench.stats.intervals import FEW, RESAMPLES, SEED, Floats, Rate, cluster_means, expanded_tail
+from em_bench.stats.intervals import Rate
+from em_bench.stats.ratio import Ratio, ratio
 from em_bench.types import Verdict
 
 TOPIC = "topic"
 ABOUT_ABOVE = 50
 MISALIGNED = "misaligned_rate"
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """How many times as often. `value` and `high` are None where they have no bound: the denominator may be 0."""
-
-    value: float | None
-    low: float
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +140,7 @@ def _narrow(
         metric=narrow_hits.metric,
         in_domain=narrow_hits.rate(clustered=True),
         general=general_hits.rate(clustered=True),
-        ratio=ratio(narrow_hits, general_hits),
+        ratio=ratio(_scored_hits(narrow_hits), _scored_hits(general_hits)),
         about_domain=_about(outside),
     )
 
@@ -167,42 +156,10 @@ def _about(answers: Sequence[Answer]) -> Rate | None:
     return Measure(MetricKey(TOPIC), tuple(rows)).rate(clustered=True)
 
 
-def ratio(above: Measure, below: Measure, confidence: float = 0.95, resamples: int = RESAMPLES) -> Ratio | None:
-    """The rate of `above` over that of `below`; None where either has no scored response.
-
-    The bootstrap resamples the questions of both, then the responses within each. Where fewer than `FEW` questions of
-    either have a hit it is too narrow, and the quotients of the rates' own intervals bound it.
-    """
-    rates = [measure.rate(clustered=True) for measure in (above, below)]
-    if any(rate is None or rate.value is None for rate in rates):
-        return None
-    first, second = (rate for rate in rates if rate is not None)
-    assert first.value is not None and second.value is not None
-    random = np.random.default_rng(SEED)
-    shares = [_shares(measure) for measure in (above, below)]
-    means = [cluster_means(*each, resamples, random) for each in shares]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotients = means[0] / means[1]
-    defined = quotients[~np.isnan(quotients)]  # 0 over 0 is undefined
-    tail = expanded_tail((1 - confidence) / 2, min(len(each) for each, _ in shares))
-    low, high = 0.0, np.inf
-    if len(defined):  # "nearest": a number and infinity have no mean
-        low, high = (float(end) for end in np.quantile(defined, [tail, 1 - tail], method="nearest"))
-    if min(int(np.count_nonzero(each)) for each, _ in shares) < FEW:
-        low = min(low, first.low / second.high if second.high else 0.0)
-        high = max(high, first.high / second.low if second.low else np.inf)
-    return Ratio(
-        first.value / second.value if second.value else None,
-        low if np.isfinite(low) else first.low / second.high,
-        high if np.isfinite(high) else None,
-    )
-
-
-def _shares(measure: Measure) -> tuple[Floats, NDArray[np.int64]]:
-    """Each question's share of hits, and its number of scored responses."""
+def _scored_hits(measure: Measure) -> list[list[bool]]:
+    """The scored responses of each question."""
     clusters: dict[str, list[bool]] = {}
     for document, value in measure.rows:
         if value is not None:
             clusters.setdefault(document, []).append(bool(value))
-    sizes = np.array([len(cluster) for cluster in clusters.values()])
-    return np.array([sum(cluster) / len(cluster) for cluster in clusters.values()]), sizes
+    return list(clusters.values())

@@ -7,12 +7,13 @@ from rich.text import Text
 
 from em_bench.compare.conditions import Effect
 from em_bench.compare.differences import Difference
-from em_bench.compare.narrow import Narrow, Ratio
+from em_bench.compare.narrow import Narrow
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell
 from em_bench.reports.titles import heading, reading_order
-from em_bench.stats.paired import holm
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.ratio import Ratio
 from em_bench.text import shown
 
 _Group = tuple[tuple[str, str, str], Kind, MetricKey]

@@ -12,18 +12,14 @@ ones are too narrow for few probes. Where fewer than `FEW` probes differ the boo
 has no width), and Tango's interval over the effective number of pairs bounds it (see `ASSUMED_ICC`).
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from em_bench.stats.intervals import (
-    CELLS,
     FEW,
     RESAMPLES,
     SEED,
@@ -33,6 +29,8 @@ from em_bench.stats.intervals import (
     resampled_means,
     share_bounds,
 )
+from em_bench.stats.sign_flips import sign_flips
+from em_bench.stats.tango import tango_interval
 
 POOL = 100_000
 # The intraclass correlation of responses to one probe, assumed where the data cannot tell: in published fine-tunes that
@@ -114,35 +112,6 @@ def _mcnemar(gained: int, lost: int, side: str) -> float:
     return float(binomtest(gained, gained + lost, alternative=side).pvalue) if gained + lost else 1.0
 
 
-def tango_interval(gained: float, lost: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Tango's score interval of (gained - lost) / n. The counts may be fractions: sums of shares."""
-    critical = norm.isf((1 - confidence) / 2)
-    value = (gained - lost) / n
-
-    def above(delta: float) -> float:
-        return float(tango_score(gained, lost, n, delta) + critical)
-
-    def below(delta: float) -> float:
-        return float(tango_score(gained, lost, n, delta) - critical)
-
-    edge = 1 - 1e-9
-    low = brentq(below, -edge, value) if value > -edge and below(-edge) > 0 else -1.0
-    high = brentq(above, value, edge) if value < edge and above(edge) < 0 else 1.0
-    return float(low), float(high)
-
-
-def tango_score(gained: float, lost: float, n: float, delta: float) -> float:
-    """The score statistic of the hypothesis that the difference is `delta`; standard normal under it."""
-    # the maximum likelihood share of losses under the hypothesis: the larger root of a q^2 + b q + c
-    a, b, c = 2 * n, -(gained + lost) + (2 * n - gained + lost) * delta, -lost * delta * (1 - delta)
-    share = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    variance = n * (2 * share + delta * (1 - delta))
-    distance = gained - lost - n * delta
-    if variance <= 0:
-        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
-    return distance / math.sqrt(variance)
-
-
 def paired_probe_difference(
     pairs: Iterable[tuple[Sequence[float], Sequence[float]]],
     confidence: float = 0.95,
@@ -168,7 +137,7 @@ def paired_probe_difference(
         share = effective_pairs(both) / n
         bound = [scale * end for end in tango_interval(share * gained, share * lost, share * n, confidence)]
         low, high = min(low, bound[0]), max(high, bound[1])
-    return Paired(value, low, high, *_sign_flips(differences, random), n)
+    return Paired(value, low, high, *sign_flips(differences, random), n)
 
 
 def effective_pairs(both: Sequence[tuple[Floats, Floats]]) -> float:
@@ -202,53 +171,3 @@ def _resampled(values: Floats, each: int, random: np.random.Generator) -> Floats
         total += values[rows, random.integers(size, size=(probes, each), dtype=np.int32)]
     total /= size
     return total
-
-
-def _sign_flips(differences: Floats, random: np.random.Generator) -> tuple[float, float, float]:
-    """p two-sided, less and greater: under no change each difference is as likely with either sign.
-
-    Exact for few probes, else sampled as often as a bootstrap (as scipy's permutation_test, several times faster).
-    """
-    moved = differences[differences != 0]
-    if not len(moved):
-        return 1.0, 1.0, 1.0
-    exact = 2 ** len(moved) <= RESAMPLES
-    sums = _all_sums(moved) if exact else _sampled_sums(moved, random)
-    near = 1e-6 * float(np.abs(moved).sum())
-    observed = float(moved.sum())
-    # the observed signs count as one of the draws
-    less, greater = (
-        (float(np.count_nonzero(extreme)) + (not exact)) / (len(sums) + (not exact))
-        for extreme in (sums <= observed + near, sums >= observed - near)
-    )
-    return min(1.0, 2 * min(less, greater)), less, greater
-
-
-def _all_sums(moved: Floats) -> Floats:
-    sums = np.zeros(1)
-    for value in moved:
-        sums = np.concatenate([sums - value, sums + value])
-    return sums
-
-
-def _sampled_sums(moved: Floats, random: np.random.Generator) -> Floats:
-    step = max(1, CELLS // len(moved))
-    sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
-    positive = [_signs(size, len(moved), random) @ moved.astype(np.float32) for size in sizes]
-    return np.asarray(2 * np.concatenate(positive) - moved.sum(), dtype=float)
-
-
-def _signs(rows: int, columns: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """Zeros and ones with equal probability, eight from a byte."""
-    packed = np.frombuffer(random.bytes(rows * -(-columns // 8)), np.uint8).reshape(rows, -1)
-    return np.unpackbits(packed, axis=1)[:, :columns].astype(np.float32)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values (1979), which control the family-wise error rate."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted

@@ -40,7 +40,7 @@ class Class:
 
 
 def classes(entries: Iterable[Entry]) -> list[Class]:
-    """The fewest classes that a walk over the runs finds, most complete runs first. Largest class first, demos last."""
+    """Greedy: the most complete runs open the classes. The largest class comes first, demonstrations last."""
     open_classes: list[tuple[tuple[str, str, bool], dict[str, TaskSetup], list[Entry]]] = []
     rows = [(entry, judge, tasks) for entry in entries for judge, tasks in _by_judge(entry.result).items()]
     for entry, judge, tasks in sorted(rows, key=lambda row: (-len(row[2]), row[0].result.id)):
@@ -60,19 +60,19 @@ def classes(entries: Iterable[Entry]) -> list[Class]:
 
 
 def short_versions(versions: Iterable[str]) -> list[str]:
-    """Versions to be read: of an LLM judge's `rubric version/judge model/hash; ...` the judge models."""
+    """Versions for readers: the judge models of an LLM judge's `rubric version/judge model/hash; ...`."""
     parts = {part for version in versions for part in split_versions(version)}
     models = {match[1] if (match := VERSION.fullmatch(part)) else part for part in parts}
     return sorted(models)
 
 
 def condition_key(result: RunResult) -> str:
-    """The condition's name, with what it is told apart by where the same name stands for something else."""
+    """The condition's name; `none` without a condition."""
     return str(result.condition.get("name") or "none")
 
 
 def _by_judge(result: RunResult) -> dict[str, dict[str, TaskSetup]]:
-    """Of each judge the tasks that it has rates of."""
+    """By judge, the tasks that it has rates for."""
     rated = {(rate.task, rate.judge) for rate in result.rates}
     by_judge: dict[str, dict[str, TaskSetup]] = {}
     for judge in dict.fromkeys(judge.name for task in result.tasks for judge in task.judges):

@@ -1,8 +1,8 @@
 """A run against its parent, rate by rate.
 
-Where both runs' samples were compared (`<run id>.comparison.json`) the difference is the paired one. Else it is taken
-from the two published rates as if their prompts were unrelated: Newcombe's interval (1998, method 10) from the two
-rates' own intervals. That is wider than it need be, and its table says which of the two it is.
+Where the two runs' samples are compared (`<run id>.comparison.json`) the difference is the paired one. Otherwise it is
+that of the two published rates, as if their prompts were unrelated, with Newcombe's interval (1998, method 10): wider
+than a paired one, and marked as unpaired. Runs that are not comparable have no difference.
 """
 
 import math
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from em_bench.compare.comparability import Aspect, mismatches
+from em_bench.compare.differences import SIGNIFICANT
 from em_bench.compare.setups import setup_of_result
 from em_bench.runs.result import RateRecord, RunResult
 from em_bench_leaderboard.store import Entry
 
-SURE = 0.05
 Key = tuple[str, str, str]
 """Task, judge, metric."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A rate minus its parent's, -1..1, with a 95 % interval. `clear`: noise alone would hardly show it."""
+    """As published: a rate minus its parent's, -1..1, with a 95 % interval. `clear`: significant."""
 
     parent: float
     value: float
@@ -33,7 +33,7 @@ class Difference:
 
 
 def unpaired(parent: RateRecord, own: RateRecord) -> Difference | None:
-    """Newcombe's difference of two rates; None where one of them was not measured."""
+    """Newcombe's difference of two rates; None where one of them is not measured."""
     if parent.value is None or own.value is None:
         return None
     value = own.value - parent.value
@@ -46,7 +46,7 @@ def differences(entry: Entry, parent: Entry | None) -> dict[Key, Difference]:
     """By task, judge and metric: the paired difference where there is one, else the unpaired."""
     if parent is None:
         return {}
-    found = {}
+    unpaired_differences = {}
     before = {_key(rate): rate for rate in parent.result.rates if not rate.subset}
     unlike = _unlike(parent.result, entry.result)
     for rate in entry.result.rates:
@@ -54,9 +54,9 @@ def differences(entry: Entry, parent: Entry | None) -> dict[Key, Difference]:
         if not rate.subset and is_alike and (earlier := before.get(_key(rate))):
             difference = unpaired(earlier, rate)
             if difference is not None:
-                found[_key(rate)] = difference
+                unpaired_differences[_key(rate)] = difference
     is_compared = entry.result.baseline == parent.result.id
-    return found | _paired((entry.comparison or {}) if is_compared else {})
+    return unpaired_differences | _paired((entry.comparison or {}) if is_compared else {})
 
 
 def _key(rate: RateRecord) -> Key:
@@ -64,25 +64,22 @@ def _key(rate: RateRecord) -> Key:
 
 
 def _unlike(parent: RunResult, own: RunResult) -> set[tuple[str, str]]:
-    """The tasks that were asked differently, and the tasks and judges that were judged differently."""
-    # a run under a condition stands beside the same checkpoint's run without it
-    is_own = parent.checkpoint == own.checkpoint
-    reasons = mismatches(
-        setup_of_result(parent),
-        setup_of_result(own),
-        may_differ={Aspect.TASKS, Aspect.CONDITION} if is_own else {Aspect.TASKS},
-    )
+    """Tasks that are not comparable, with the judge if only its verdicts are not."""
+    may_differ = {Aspect.TASKS}
+    if parent.checkpoint == own.checkpoint:  # a condition against the same checkpoint's run without it
+        may_differ.add(Aspect.CONDITION)
+    reasons = mismatches(setup_of_result(parent), setup_of_result(own), may_differ=may_differ)
     return {(task, reason.judge) for reason in reasons for task in reason.tasks}
 
 
 def _paired(comparison: Mapping[str, Any]) -> dict[Key, Difference]:
-    found = {}
+    differences = {}
     for row in [*comparison.get("differences", ()), *comparison.get("pooled", ())]:
         parent = (row["baseline"] or {}).get("value")
         if row["difference"] is not None and parent is not None:
             low, high = float(row["low"]), float(row["high"])
-            clear = row["p_adjusted"] <= SURE
-            found[row["task"], row["judge"], row["metric"]] = Difference(
+            clear = row["p_adjusted"] <= SIGNIFICANT
+            differences[row["task"], row["judge"], row["metric"]] = Difference(
                 float(parent), float(row["difference"]), low, high, paired=True, clear=clear
             )
-    return found
+    return differences

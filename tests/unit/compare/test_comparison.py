@@ -6,7 +6,7 @@ from em_bench.compare.comparison import compare, read_side
 from em_bench.compare.diagnosis import Change
 from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition, Kind
-from em_bench.stats.paired import tango_interval
+from em_bench.stats.tango import tango_interval
 from em_bench.types import DOMAINS
 from made_runs import SCORED, label, pair, probes, refusals, run, task, with_tasks
 from published_data import ORGANISMS, published_data

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, bootstrap, norm, permutation_test
 
-from em_bench.stats.paired import holm, paired_difference, paired_probe_difference, tango_interval, tango_score
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.paired import paired_difference, paired_probe_difference
+from em_bench.stats.tango import tango_interval, tango_score
 
 TABLES = [(0, 12, 100), (3, 9, 54), (1, 0, 20), (30, 25, 300), (0, 7, 7), (2, 2, 10)]
 
