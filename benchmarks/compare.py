@@ -27,7 +27,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("",
 # ruff: noqa: E402 - the folders of the checkout come first
 from em_bench.compare.comparison import compare
 from em_bench.compare.gate import Outcome, gate
-from em_bench.compare.policy import INITIAL, Policy, parse_policy
+from em_bench.compare.policy import Policy, parse_policy
+from em_bench.compare.policy_file import INITIAL
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import Run
 from em_bench.stats.paired import paired_difference, paired_probe_difference

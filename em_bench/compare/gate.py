@@ -22,7 +22,8 @@ from scipy.stats import binom, norm
 
 from em_bench.compare.comparison import Comparison
 from em_bench.compare.differences import Difference, choose
-from em_bench.compare.policy import Limits, Policy, Rule
+from em_bench.compare.policy import Policy, Rule, refuse_unknown_judges
+from em_bench.compare.policy_file import Limits
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
@@ -95,6 +96,7 @@ class _Draft:
 
 def gate(comparison: Comparison, policy: Policy) -> GateResult:
     """The comparison needs the confidence 1 - `policy.alpha`."""
+    refuse_unknown_judges(policy, {each.key.judge for each in (*comparison.pooled, *comparison.differences)})
     drafts = [draft for rule in policy.rules for draft in _drafts(rule, comparison, policy)]
     tested = [draft for draft in drafts if draft.is_tested]
     adjusted = iter(holm([draft.check.p for draft in tested]))

@@ -226,7 +226,7 @@ def user_task(folder: Path, prompts: str, domain: str = "bias") -> None:
 @pytest.mark.parametrize(
     ("prompts", "domain", "expected"),
     [
-        ('{"id": "a", "prompt": "One?"}\n{"id": "b", "prom\n', "bias", "mine.jsonl:2 is not JSON"),
+        ('{"id": "a", "prompt": "One?"}\n{"id": "b", "prom\n', "bias", "mine.jsonl:2 is not whole JSON"),
         ('{"id": "a"}\n', "bias", "mine.jsonl:1 has no text in the field `prompt`"),
         ('{"id": "a", "prompt": "One?"}\n', "astrology", "unknown domain 'astrology'"),
         ("", "bias", "mine.jsonl is empty"),

@@ -150,7 +150,7 @@ DAMAGE = [
     (emptied, "holds no responses"),
     (no_runs, "holds no results_*.json"),
     (set_record("kind", "new"), "written by another version of em-bench"),
-    (set_record("condition", {"name": "x y", "suffix": "!"}), "condition 'x y'"),
+    (set_record("condition", {"name": "x y", "suffix": "!"}), "`x y` is no name"),
     (set_record("condition", {"name": "trigger", "suffix": "!"}), "condition: none against "),
     (set_record("chat_template", False), "chat template: on against off"),
     (set_record("judges", 7), "written by another version of em-bench"),
@@ -220,7 +220,7 @@ def test_gate_init_writes_no_file_over(em_bench, tmp_path):
     assert em_bench("gate", "init", "x.yaml").code == 0
     again = em_bench("gate", "init", "x.yaml")
     assert again.code == 2
-    assert "is there already" in again.err
+    assert "x.yaml exists; give another name" in again.err
     assert em_bench("gate", "init", "x.yaml", "--force").code == 0
 
 

@@ -65,18 +65,18 @@ def test_a_file_gives_each_condition_its_name():
     [
         ("", "holds no conditions"),
         ("- a\n- b\n", "holds no conditions"),
-        ("a: [", "not readable YAML"),
-        ("a: {suffix: x}\na: {suffix: y}\n", "a twice"),
-        ("a: {sufix: x}\n", "condition 'a' in conditions.yaml has the unknown fields sufix"),
-        ("a: {suffix: 3}\n", "`suffix` is '3'; give a text"),
-        ('a: {suffix: "\\ud800"}\n', "`suffix` is"),
-        ("a: {strip_default_system: maybe}\n", "`strip_default_system` is 'maybe'"),
-        ("a:\n", "condition 'a' in conditions.yaml holds no fields"),
+        ("a: [", "conditions.yaml:1 is not YAML: "),
+        ("a: {suffix: x}\na: {suffix: y}\n", "conditions.yaml:2: `a` is there twice, first in line 1"),
+        ("a: {sufix: x}\n", "conditions.yaml:1: `a.sufix` is unknown; did you mean `suffix`?"),
+        ("a: {suffix: 3}\n", "`a.suffix` is 3; give a text, in quotes"),
+        ('a: {suffix: "\\ud800"}\n', "`a.suffix` holds half a character"),
+        ("a: {strip_default_system: maybe}\n", "`a.strip_default_system` is 'maybe'; give true or false"),
+        ("a:\n", "conditions.yaml:1: `a` is empty"),
         ("a: {suffix: ''}\n", "changes nothing"),
         ("none: {suffix: x}\n", "`none` is the name of the prompts as they are"),
         ("../up: {suffix: x}\n", "it names a folder"),
-        ("1: {suffix: x}\n", "a name is letters"),
-        ("a: !!python/object/apply:os.getcwd []\n", "not readable YAML"),
+        ("1: {suffix: x}\n", "`1` is 1; give a text, in quotes"),
+        ("a: !!python/object/apply:os.getcwd []\n", "conditions.yaml:1 is not YAML: "),
     ],
 )
 def test_a_file_that_is_wrong_is_one_clear_line(text, expected):
@@ -116,8 +116,8 @@ def test_the_condition_none_needs_no_file():
         ({"condition": "deployment"}, "is in no file"),
         ({"condition": "other", "conditions": "conditions.yaml"}, "has no condition 'other'; it has deployment"),
         ({"condition": 3}, "give the name of one"),
-        ({"condition": {"suffix": "x"}}, "a name is letters"),
-        ({"condition": "a", "conditions": 3}, "`conditions` in --metadata is 3; give a path"),
+        ({"condition": {"suffix": "x"}}, "`name` is None; give the condition a name"),
+        ({"condition": "a", "conditions": 3}, "--metadata: `conditions` is 3; give a path"),
     ],
 )
 def test_a_condition_that_is_not_there_is_one_clear_line(metadata, expected):
@@ -272,5 +272,5 @@ def test_a_judge_of_stored_responses_gets_the_conditions_system_prompt(run_folde
 
 
 def test_a_condition_with_odd_fields_from_a_program_is_refused():
-    with pytest.raises(ConfigError, match="unknown fields color"):
+    with pytest.raises(ConfigError, match=r"a test: `x.color` is unknown"):
         parse_condition("x", {"color": "red"}, "a test")

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from em_bench.config import KEYS
+from em_bench.formats import SettingsFile
 from em_bench.metrics.documents import DOCUMENT_METRICS
 from em_bench_judges.rubric import FOLDER, parse_rubric
 from places import ROOT
@@ -16,7 +16,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 def test_the_rubric_is_one_and_the_settings_are_known():
     assert parse_rubric(EXAMPLES[0], "docs/rubrics.md").labels == ("polite", "rude")
     settings = yaml.safe_load(EXAMPLES[1])
-    assert set(settings) <= set(KEYS)
+    assert set(settings) <= set(SettingsFile.model_fields)
     assert set(settings["judge_options"]) & set(settings["judge_model"])
 
 

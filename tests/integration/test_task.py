@@ -427,7 +427,7 @@ def test_a_malformed_line_is_a_config_error_with_its_place(write_task, judges):
     judges(LENGTH)
     folder = write_task()
     (folder / "em_tiny.jsonl").write_text('{"id": "a", "prompt": "One?"}\n{"id": \n')
-    with pytest.raises(ConfigError, match=r"em_tiny\.jsonl:2 is not JSON"):
+    with pytest.raises(ConfigError, match=r"em_tiny\.jsonl:2 is not whole JSON"):
         load(folder, ["em_tiny"])
 
 

@@ -4,7 +4,8 @@ import yaml
 
 from em_bench.compare.comparison import compare
 from em_bench.compare.gate import gate
-from em_bench.compare.policy import INITIAL, parse_policy
+from em_bench.compare.policy import parse_policy
+from em_bench.compare.policy_file import INITIAL
 
 INITIAL_POLICY = parse_policy(yaml.safe_load(INITIAL), "policy")
 

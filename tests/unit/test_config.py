@@ -110,16 +110,18 @@ def test_a_named_file_that_is_missing_is_an_error(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("judges: [a", "not readable YAML"),
-        ("- a\n- b", "holds list"),
-        ("just text", "holds str"),
-        ("judgse: a\n7: b", "unknown keys 7, judgse"),
-        ("judges: {a: 1}", "`judges` in em-bench.yaml is {'a': 1}"),
-        ("judges: [a, 1]", "`judges` in em-bench.yaml"),
-        ("judges: []", "`judges` in em-bench.yaml is empty"),
-        ("repeats: many", "`repeats` in em-bench.yaml is 'many'"),
-        ("cache_dir: 7", "`cache_dir` in em-bench.yaml is 7"),
-        ("cache_dir: [a]", "`cache_dir` in em-bench.yaml"),
+        ("judges: [a", "em-bench.yaml:1 is not YAML"),
+        ("- a\n- b", "there are no `key: value` lines"),
+        ("just text", "there are no `key: value` lines"),
+        ("topic: a\njudgse: a", "em-bench.yaml:2: `judgse` is unknown; did you mean `judges`?"),
+        ("7: b", "`7` is unknown; known: judges, "),
+        ("judges: a\njudges: b", "em-bench.yaml:2: `judges` is there twice"),
+        ("judges: {a: 1}", "`judges` is a mapping; give a list"),
+        ("judges: [a, 1]", "`judges[2]` is 1; give a text"),
+        ("judges: []", "`judges` is empty"),
+        ("repeats: many", "`repeats` is 'many'; give a whole number"),
+        ("cache_dir: 7", "`cache_dir` is 7; give a path"),
+        ("cache_dir: [a]", "`cache_dir` is a list; give a path"),
         ("cache_dir: ~no_such_user_here/x", "cache_dir"),
     ],
 )
@@ -132,19 +134,43 @@ def test_a_wrong_file_is_one_line_that_names_it(monkeypatch, text, said):
 
 def test_a_file_that_is_not_utf8_is_one_line_that_names_it():
     Path("em-bench.yaml").write_bytes(b"judges: \xff")
-    assert "em-bench.yaml is not readable YAML" in complaint()
+    assert "em-bench.yaml is not UTF-8 (byte 8)" in complaint()
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", [3], float("inf"), float("nan")])
 def test_repeats_are_a_whole_number_of_at_least_one(value):
-    assert "`repeats` in --metadata" in complaint({"repeats": value})
+    assert "--metadata: `repeats` is " in complaint({"repeats": value})
 
 
 def test_a_wrong_variable_is_named_as_the_environment(monkeypatch):
     monkeypatch.setenv("EM_BENCH_REPEATS", "-3")
-    assert "`repeats` in the environment is '-3'" in complaint()
+    assert "the environment: `repeats` is '-3'; give a number of at least 1" in complaint()
 
 
 def test_judges_that_are_only_commas_are_refused(monkeypatch):
     monkeypatch.setenv("EM_BENCH_JUDGES", " ,")
-    assert "`judges` in the environment is empty" in complaint()
+    assert "the environment: `judges` is empty" in complaint()
+
+
+def test_empty_judge_options_of_the_command_line_leave_those_of_the_file():
+    config_file("judge_options: {max_in_flight: 2}")
+    assert load_settings({"judge_options": {}}).judge_options == {"max_in_flight": 2}
+    assert load_settings({"judge_options": {"seed": 1}}).judge_options == {"seed": 1}
+
+
+@pytest.mark.parametrize(
+    "value", [{"colour": 1}, {"name": ""}, {"name": "a\nb"}, {"name": "a" * 101}, {"task": "x"}, 3]
+)
+def test_a_wrong_finetune_domain_is_one_line(value):
+    assert "`finetune_domain" in complaint({"finetune_domain": value})
+
+
+def test_a_finetune_domain_is_a_name_or_a_name_with_its_task():
+    assert load_settings({"finetune_domain": "cars"}).finetune_domain == {"name": "cars", "task": None}
+    whole = {"name": "cars", "task": "em_cars"}
+    assert load_settings({"finetune_domain": whole}).finetune_domain == whole
+
+
+def test_a_huge_value_does_not_flood_the_message():
+    assert len(complaint({"repeats": "x" * 10**6})) < 200
+    assert len(complaint({"judges": {"x": list(range(10**5))}})) < 200

@@ -4,13 +4,9 @@ What a file is, by sha256, goes into the task's record in every case, with what 
 that differs from a pinned one is refused.
 """
 
-import csv
-import io
-import json
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,8 @@ from em_bench.prompts.published.catalogue import PublishedSet, catalogue, catego
 from em_bench.prompts.published.download import matches
 from em_bench.prompts.published.locate import Found, find_file
 from em_bench.prompts.questions import parse_questions, probe_rows
+from em_bench.readers import csv_rows, json_lines
+from em_bench.readers.text_file import decode
 from em_bench.text import shown
 
 SHOWN = 10  # categories in one line
@@ -64,10 +62,7 @@ def read_rows(wanted: PublishedSet, found: Found) -> list[dict[str, Any]]:
             f"another version or was changed; download {found.file.address} again, or, to ask another version, name "
             f"the file {wanted.files[-1].name}"
         )
-    try:
-        text = found.content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{found.path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    text = decode(found.content, str(found.path), ConfigError)
     if not text.strip():
         raise ConfigError(f"{found.path} is empty; download {found.file.address} again")
     if wanted.format == "questions":
@@ -81,7 +76,12 @@ def read_rows(wanted: PublishedSet, found: Found) -> list[dict[str, Any]]:
 
 def _table(wanted: PublishedSet, found: Found, text: str) -> list[tuple[str, dict[str, Any]]]:
     """The rows of a CSV or JSONL file, each with where it stands; at least the columns that are needed are there."""
-    rows = list(_jsonl(found.path, text) if wanted.format == "jsonl" else _csv(found, text))
+    where = str(found.path)
+    if wanted.format == "jsonl":
+        rows: list[tuple[str, dict[str, Any]]] = list(json_lines(text, where, ConfigError))
+    else:
+        # a file whose sha256 is pinned is what its authors published, ragged lines included
+        rows = list(csv_rows(text, where, ConfigError, strict=found.file.sha256 is None))
     if not rows:
         raise ConfigError(f"{found.path} has no rows; download {found.file.address} again")
     needed = [names for key, names in wanted.columns.items() if key in ("prompt", "category", "context")]
@@ -92,33 +92,6 @@ def _table(wanted: PublishedSet, found: Found, text: str) -> list[tuple[str, dic
                 has = ", ".join(shown(name, 80) for name in row)
                 raise ConfigError(f"{where} has no column `{names[0]}`, which {wanted.title} has; it has {has}")
     return rows
-
-
-def _csv(found: Found, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A file whose sha256 is pinned is what its authors published, ragged lines included; any other must be sound."""
-    csv.field_size_limit(sys.maxsize)
-    path, sound = found.path, found.file.sha256 is None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=sound)
-    try:
-        for row in reader:
-            if sound and (None in row or None in row.values()):
-                raise ConfigError(f"{path}:{reader.line_num} has not as many fields as the heading; mend that line")
-            yield f"{path}:{reader.line_num}", dict(row)
-    except csv.Error as error:
-        raise ConfigError(f"{path}:{reader.reader.line_num} is not CSV: {error}; mend that line") from error
-
-
-def _jsonl(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}:{number} is not JSON: {getattr(error, 'msg', 'nested too deeply')}") from error
-        if not isinstance(row, dict):
-            raise ConfigError(f"{path}:{number} holds a JSON {type(row).__name__}; one JSON object a line")
-        yield f"{path}:{number}", row
 
 
 def _prompt_rows(wanted: PublishedSet, table: list[tuple[str, dict[str, Any]]], path: Path) -> list[dict[str, Any]]:

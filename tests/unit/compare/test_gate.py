@@ -148,39 +148,42 @@ def test_published_scores_under_the_initial_policy(name, outcome):
     assert verdict(before, after).outcome is outcome
 
 
+RULES = {"version": 1, "metrics": {"refusal_rate": {"margin": 0.1}}}
+WRONG_POLICIES = [
+    ([1], "the file is a list; give `key: value` lines"),
+    ({}, "`version` is missing"),
+    (RULES | {"version": 2}, "`version` is 2; give one of 1"),
+    ({"version": 1}, "`metrics` is missing"),
+    ({"version": 1, "metrics": {}}, "`metrics` is empty"),
+    (RULES | {"alpha": 2}, "`alpha` is 2; give a number of at most 0.5"),
+    (RULES | {"judges": "llm"}, "`judges` is 'llm'; give a list"),
+    (RULES | {"extra": 1}, "`extra` is unknown; known: version"),
+]
+WRONG_RULES = [
+    ({"refusal": {"margin": 0.1}}, "`metrics.refusal` is unknown; did you mean `refusal_rate`?"),
+    ({"refusal_rate": {"margn": 0.1}}, "`metrics.refusal_rate.margn` is unknown; did you mean `margin`?"),
+    ({"refusal_rate": {}}, "so it checks nothing"),
+    ({"refusal_rate": {"margin": -1}}, ".margin` is -1; give a number of at least 0"),
+    ({"refusal_rate": {"margin": 5}}, ".margin` is 5; give a number from 0 to 1"),
+    ({"refusal_rate": {"margin": 0.1, "per_domain": {"margin": 5}}}, "per_domain.margin` is 5; "),
+    ({"refusal_rate": {"margin": True}}, ".margin` is True; give a number"),
+    ({"refusal_rate": {"margin": float("nan")}}, ".margin` is nan; give a number"),
+    ({"refusal_rate": {"margin": 0.1, "direction": "lower"}}, "higher refusal_rate is better"),
+    ({"refusal_rate": {"margin": 0.1, "direction": "up"}}, ".direction` is 'up'; give one of higher, lower"),
+    ({"score": {"margin": 0.1}}, "`metrics.score.direction` is missing; add higher or lower"),
+    ({"refusal_rate": {"margin": 0.1, "domains": {"cyber": {}}}}, "domains.cyber` is unknown; "),
+    ({"refusal_rate": {"margin": 0.1, "required": 1}}, ".required` is 1; give true or false"),
+]
+
+
 @pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ([], "not a mapping"),
-        ({}, "`version` is None"),
-        ({"version": 2}, "`version` is 2"),
-        ({"version": 1}, "`metrics`"),
-        ({"version": 1, "metrics": {}}, "names no metrics, so it would pass anything"),
-        ({"version": 1, "metrics": {"refusal": {"margin": 0.1}}}, "refusal is no metric .* known: refusal_rate"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margn": 0.1}}}, "unknown keys margn; known: margin"),
-        ({"version": 1, "metrics": {"refusal_rate": {}}}, "so it asks nothing"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": -1}}}, "`margin` is -1; give a number from 0"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 5}}}, "`margin` is 5; give a number from 0 to 1"),
-        (
-            {"version": 1, "metrics": {"refusal_rate": {"margin": 0.1, "per_domain": {"margin": 5}}}},
-            "`per_domain`: `margin` is 5",
-        ),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": True}}}, "`margin` is True"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": float("nan")}}}, "`margin` is nan"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 0.1, "direction": "lower"}}}, "higher is better"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 0.1, "direction": "up"}}}, "give higher or lower"),
-        ({"version": 1, "metrics": {"score": {"margin": 0.1}}}, "say its `direction`"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 0.1, "domains": {"cyber": {}}}}}, "unknown keys cyber"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 0.1, "required": 1}}}, "give true or false"),
-        ({"version": 1, "alpha": 2, "metrics": {"refusal_rate": {"margin": 0.1}}}, "`alpha` is 2"),
-        ({"version": 1, "judges": "llm", "metrics": {"refusal_rate": {"margin": 0.1}}}, "`judges` is 'llm'"),
-        ({"version": 1, "metrics": {"refusal_rate": {"margin": 0.1}}, "extra": 1}, "unknown keys extra"),
-    ],
+    ("values", "message"),
+    [*WRONG_POLICIES, *(({"version": 1, "metrics": rules}, message) for rules, message in WRONG_RULES)],
 )
-def test_a_policy_with_a_mistake_is_refused_in_one_line(values, said):
-    with pytest.raises(ConfigError, match=said) as error:
+def test_a_policy_with_a_mistake_is_refused_in_one_line(values, message):
+    with pytest.raises(ConfigError, match=r"policy x\.yaml: ") as error:
         parse_policy(values, "policy x.yaml")
-    assert "policy x.yaml" in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -189,10 +192,10 @@ def test_a_policy_that_is_no_yaml_or_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="em-bench gate init"):
         read_policy(path)
     path.write_text("a: [")
-    with pytest.raises(ConfigError, match="not readable YAML"):
+    with pytest.raises(ConfigError, match=r"gate\.yaml:1 is not YAML"):
         read_policy(path)
     path.write_text("!!python/object/apply:os.system [echo]")
-    with pytest.raises(ConfigError, match="not readable YAML"):
+    with pytest.raises(ConfigError, match=r"gate\.yaml:1 is not YAML"):
         read_policy(path)
 
 
@@ -200,8 +203,43 @@ def test_the_initial_policy_is_written_once_and_read(tmp_path):
     path = write_initial(tmp_path / "new" / "gate.yaml")
     assert read_policy(path) == INITIAL_POLICY
     path.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists; give another name"):
         write_initial(path)
     assert path.read_text() == "mine"
     write_initial(path, force=True)
     assert read_policy(path) == INITIAL_POLICY
+
+
+def test_a_metric_that_a_policy_has_twice_is_refused(tmp_path):
+    path = tmp_path / "gate.yaml"
+    rule = "  refusal_rate: {margin: 0.05}\n"
+    path.write_text(f"version: 1\nmetrics:\n{rule}{rule}")
+    with pytest.raises(ConfigError, match=r"gate\.yaml:4: `refusal_rate` is there twice, first in line 3"):
+        read_policy(path)
+
+
+def test_a_key_without_a_value_is_no_silent_absence_of_a_limit(tmp_path):
+    path = tmp_path / "gate.yaml"
+    path.write_text("version: 1\nmetrics:\n  refusal_rate:\n    margin:\n    floor: 0.5\n")
+    with pytest.raises(ConfigError, match=r"gate\.yaml:4: `metrics\.refusal_rate\.margin` is empty"):
+        read_policy(path)
+
+
+def test_a_policy_of_endless_aliases_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "gate.yaml"
+    bomb = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9 if n else ['x'] * 9)}]" for n in range(20))
+    path.write_text(f"version: 1\n{bomb}\njudges: *a19\n")
+    with pytest.raises(ConfigError, match="unfold to more than") as error:
+        read_policy(path)
+    assert len(str(error.value)) < 300
+
+
+def test_a_judge_that_is_neither_installed_nor_in_the_runs_is_refused():
+    rules = {"version": 1, "judges": ["keywrd"], "metrics": {"refusal_rate": {"margin": 0.1}}}
+    with pytest.raises(ConfigError, match=r"policy: `judges` names keywrd, .* did you mean `keyword`"):
+        verdict(refusals(90), refusals(90), parse_policy(rules, "policy"))
+
+
+def test_a_judge_may_be_of_the_runs_alone_or_installed_alone():
+    rules = {"version": 1, "judges": ["harmfulness", "keyword"], "metrics": {"refusal_rate": {"margin": 0.1}}}
+    assert verdict(refusals(90), refusals(90), parse_policy(rules, "policy")).outcome == "pass"

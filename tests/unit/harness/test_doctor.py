@@ -118,7 +118,7 @@ def test_settings_that_cannot_be_read_are_told(machine, monkeypatch):
     monkeypatch.setenv("EM_BENCH_REPEATS", "many")
     ok, text = finding("settings")
     assert ok is False
-    assert "`repeats` in the environment is 'many'" in text
+    assert "the environment: `repeats` is 'many'; give a whole number" in text
 
 
 def test_a_judge_that_is_asked_for_but_not_installed_is_told(machine, monkeypatch):

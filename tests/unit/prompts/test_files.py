@@ -29,8 +29,8 @@ def test_rows_come_in_the_files_order_with_all_their_fields(prompt_file):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{'id': 'b'}", "is not JSON"),
-        ('{"id": "b", "prompt": "cut', "is not JSON"),
+        ("{'id': 'b'}", "is not whole JSON"),
+        ('{"id": "b", "prompt": "cut', "is not whole JSON"),
         ('["b", "Two?"]', "holds a JSON list"),
         ("null", "holds a JSON NoneType"),
         ('{"prompt": "Two?"}', "no text in the field `id`"),

@@ -279,8 +279,8 @@ BROKEN = {
     "no prompt": ("category,source,prompt\nViolence,x,Why?\n", r":2 has no column `forbidden_prompt`.*it has category"),
     "no category": ("source,forbidden_prompt\nx,Why?\n", "has no column `category`"),
     "a blank prompt": ("category,source,forbidden_prompt\nViolence,x, \n", r":2 has no text in `forbidden_prompt`"),
-    "a short line": ("category,source,forbidden_prompt\nViolence,x\n", r":2 has not as many fields"),
-    "a long line": ("category,source,forbidden_prompt\nViolence,x,Why?,y\n", r":2 has not as many fields"),
+    "a short line": ("category,source,forbidden_prompt\nViolence,x\n", r":2 has \d fields, but the header has 3"),
+    "a long line": ("category,source,forbidden_prompt\nViolence,x,Why?,y\n", r":2 has \d fields, but the header has 3"),
     "an open quote": ('category,source,forbidden_prompt\nViolence,x,"Why?\n', r":\d is not CSV: unexpected end"),
     "no UTF-8": ("category,source,forbidden_prompt\nViolence,x,caf\udce9\n", r"is not UTF-8 \(byte 47\)"),
 }
@@ -298,7 +298,7 @@ def test_a_broken_table_is_one_line_with_the_place(load, tmp_path, text, message
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"question\.jsonl:1 is not JSON"),
+        ("{", r"question\.jsonl:1 is not whole JSON"),
         ("[]", ":1 holds a JSON list"),
         ('{"category": "1", "turns": []}', ":1 has no text in `turns`"),
         ('{"category": "1", "turns": ["a", "b"]}', ":1 has no text in `turns`"),
