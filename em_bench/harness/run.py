@@ -9,7 +9,8 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,13 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: J
     and checks no judge again.
     """
     pool = pool or JudgePool()
+    tasks = prepare(plan, settings, pool)
+    with loaded(plan, tasks, say) as model:
+        return [ask(plan, model, condition, say) for condition in plan.conditions]
+
+
+def prepare(plan: Plan, settings: Settings, pool: JudgePool) -> dict[str, Any]:
+    """The tasks by name, once all that can be known before the checkpoint is loaded is checked."""
     tasks = load_tasks(plan, plan.conditions[0])
     panels = [
         panel
@@ -135,6 +143,12 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: J
     pool.check(judges, ask=elsewhere(judges))
     if plan.chat_template:
         require_chat_template(plan.checkpoint, plan.loading.arguments)
+    return tasks
+
+
+@contextmanager
+def loaded(plan: Plan, tasks: Mapping[str, Any], say: Callable[[str], None]) -> Iterator[Any]:
+    """The checkpoint in its engine, which is released at the end."""
     say(f"loading {_names(plan)} with {plan.loading.model}")
     for text in plan.loading.filled:
         say(f"  for this machine: {text}")
@@ -142,7 +156,7 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: J
     try:
         if plan.loading.adapter:
             _try_adapter(plan, model, [row["prompt"] for task in tasks.values() for row in task.eval_docs], say)
-        return [_pass(plan, model, condition, say) for condition in plan.conditions]
+        yield model
     finally:
         release_engine([model])
 
@@ -193,7 +207,15 @@ def _try_adapter(plan: Plan, model: Any, prompts: Sequence[str], say: Callable[[
         )
 
 
-def _pass(plan: Plan, model: Any, condition: Condition, say: Callable[[str], None]) -> Path:
+def ask(
+    plan: Plan,
+    model: Any,
+    condition: Condition,
+    say: Callable[[str], None],
+    places: Mapping[str, Sequence[int]] | None = None,
+    note: Mapping[str, Any] | None = None,
+) -> Path:
+    """One pass: every prompt, or by task those at some places; `note` is recorded as the tasks' `sequential`."""
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
 
@@ -205,9 +227,10 @@ def _pass(plan: Plan, model: Any, condition: Condition, say: Callable[[str], Non
         results = simple_evaluate(
             model=model,
             model_args=plan.loading.recorded,
-            tasks=list(plan.tasks),
+            tasks=list(plan.tasks if places is None else places),
             batch_size=plan.loading.batch_size,
-            limit=plan.limit,
+            limit=plan.limit if places is None else None,
+            samples=None if places is None else {task: sorted(places[task]) for task in places},
             bootstrap_iters=0,
             predict_only=True,
             gen_kwargs={"max_gen_toks": plan.max_tokens} if plan.max_tokens else None,
@@ -225,6 +248,8 @@ def _pass(plan: Plan, model: Any, condition: Condition, say: Callable[[str], Non
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).parent.name}/{Path(last.filename).name}:{last.lineno}"
         raise ResultError(f"condition {condition.name}: generation failed in {where}: {error_line(error)}") from error
+    for config in results["configs"].values() if note else ():
+        config["metadata"]["em_bench"]["sequential"] = dict(note or {})
     path, count = _save(plan, condition, tracker, results)
     say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {path.parent}")
     return path
