@@ -10,7 +10,7 @@ A message says what is wrong, where, and what to do. Only these are printed with
 
 
 class EmBenchError(Exception):
-    """Base of every error that is the user's to mend."""
+    """Base of every error that the user can fix."""
 
 
 class ConfigError(EmBenchError):

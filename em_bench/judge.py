@@ -1,4 +1,4 @@
-"""What a judge is, what it may offer besides, and how it is found.
+"""The contract of judges: what a judge is, what it may offer besides, and how em-bench finds it.
 
 A judge is any object with a `name`, a `version` and a `judge` method. It needs no base class and no import from here:
 

@@ -1,4 +1,4 @@
-"""What a judge model is, and how it is found: the language model behind an LLM judge.
+"""The contract of judge models, the language models behind LLM judges, and how em-bench finds them.
 
 A spec is `kind:name`: `openai:gpt-4o`, `vllm:Qwen/Qwen2.5-7B-Instruct`, `hf:path/to/checkpoint`. Kinds are the entry
 points of the group `em_bench.judge_models`; each is called with the name and the user's options and returns a

@@ -25,11 +25,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge says of one sample: a label, a score, or both; or `unscored` with the reason why there is neither.
+    """A judge's finding on one sample: a label, a score, or both; or `unscored` with the reason why there is neither.
 
-    `raw` is what the judge itself read (a judge model's answer, log-probabilities), kept so that it can be re-read
-    later. `parts` are the verdicts that this one was made of: the axes of a rubric pair, or the votes of a jury.
-    Raises `ValueError` when it is both scored and unscored, neither, or its score is not finite.
+    `raw` is what the judge itself read (a judge model's answer, log-probabilities), kept so that it can be read again.
+    `parts` are the verdicts that this one is made of: the axes of a rubric pair, or the votes of a jury. Raises
+    `ValueError` when it is both scored and unscored, neither, or its score is not finite.
     """
 
     label: str | None = None
@@ -45,21 +45,21 @@ class Verdict:
             raise ValueError("a verdict has a label or a score, or it is unscored with a reason: one of the two")
         for name, text in (("label", self.label), ("unscored", self.unscored)):
             if text is not None and not (isinstance(text, str) and text):
-                raise ValueError(f"`{name}` is a text that says something, not {text!r}")
+                raise ValueError(f"`{name}` is a text that is not empty, not {text!r}")
         if self.score is not None:
             if isinstance(self.score, str) or not math.isfinite(self.score):
                 raise ValueError(f"a score is a finite number, not {self.score!r}")
             object.__setattr__(self, "score", float(self.score))  # numpy's numbers are not JSON
 
     def to_dict(self) -> dict[str, Any]:
-        """Only the fields that say something."""
-        said = {name: getattr(self, name) for name in ("label", "score", "reason", "raw", "unscored")}
+        """The fields that are set."""
+        fields = {name: getattr(self, name) for name in ("label", "score", "reason", "raw", "unscored")}
         parts = {"parts": {name: part.to_dict() for name, part in self.parts.items()}} if self.parts else {}
-        return {key: value for key, value in said.items() if (value is not None and key != "reason") or value} | parts
+        return {key: value for key, value in fields.items() if (value is not None and key != "reason") or value} | parts
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Verdict":
-        """What `to_dict` gave. Raises `TypeError` or `ValueError` when it is not that."""
+        """The inverse of `to_dict`. Raises `TypeError` or `ValueError` for anything else."""
         inner = values.get("parts", {}) if isinstance(values, Mapping) else None
         if not isinstance(inner, Mapping):
             raise TypeError(f"a verdict is a JSON object, and so are its parts: {values!r}")

@@ -1,7 +1,7 @@
-"""Whether an adapter is at work: engines have been known to answer with the base model and say nothing.
+"""Checks that an adapter has an effect: some engines silently answer with the base model.
 
-A few prompts are answered greedily by the loaded engine with the adapter and without it. vLLM and transformers can both
-leave the adapter out of a request, so this costs seconds and no second engine.
+The loaded engine answers a few prompts greedily, with the adapter and without it. vLLM and transformers can both leave
+the adapter out of a request, so this takes seconds and no second engine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,17 @@ GREEDY = {"until": [], "max_gen_toks": TOKENS, "do_sample": False, "temperature"
 
 
 def adapter_differs(model: Any, prompts: Sequence[str], *, chat_template: bool) -> tuple[int, int] | None:
-    """How many of the first prompts get another response without the adapter, of how many; None where it cannot be
-    left out.
+    """How many of the first prompts get a different response without the adapter, and of how many; None where the
+    engine cannot leave it out.
     """
     bare = _without_adapter(model)
     if bare is None:
         return None
-    asked = [_rendered(model, prompt) if chat_template else prompt for prompt in prompts[:PROMPTS]]
-    adapted = _respond(model, asked)
+    contexts = [_rendered(model, prompt) if chat_template else prompt for prompt in prompts[:PROMPTS]]
+    adapted = _respond(model, contexts)
     with bare:
-        base = _respond(model, asked)
-    return sum(first != second for first, second in zip(adapted, base, strict=True)), len(asked)
+        base = _respond(model, contexts)
+    return sum(first != second for first, second in zip(adapted, base, strict=True)), len(contexts)
 
 
 def _rendered(model: Any, prompt: str) -> str:

@@ -1,4 +1,4 @@
-"""What is there and what is missing, in plain words, without loading any of it."""
+"""What is installed and what is missing, in plain words, without loading any of it."""
 
 import importlib.util
 import os
@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib import metadata
+from importlib.metadata import entry_points
 
 from em_bench.config import Settings, load_settings
 from em_bench.errors import EmBenchError, PrerequisiteError
@@ -21,7 +22,7 @@ from em_bench.paths import tasks_path
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. `ok` None: worth knowing, neither good nor bad."""
+    """One line of the report. `ok` is None for a note that is neither good nor bad."""
 
     subject: str
     ok: bool | None
@@ -29,22 +30,22 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """Every finding, in the order in which a user would mend them."""
+    """Every finding, in the order in which a user would fix them."""
     return [_lm_eval(), _tasks(), _engine(), *_judges(), *_settings(), *_keys()]
 
 
 def installed_version(package: str) -> str | None:
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 
 def _lm_eval() -> Finding:
-    found = installed_version("lm_eval")
-    if found is None and importlib.util.find_spec("lm_eval") is not None:
-        found = "unknown (it is on the path without being installed)"
-    return Finding("lm-eval", found is not None, f"version {found}" if found else NO_LM_EVAL)
+    version = installed_version("lm_eval")
+    if version is None and importlib.util.find_spec("lm_eval") is not None:
+        version = "unknown (it is on the path without being installed)"
+    return Finding("lm-eval", version is not None, f"version {version}" if version else NO_LM_EVAL)
 
 
 def _tasks() -> Finding:
@@ -114,7 +115,7 @@ def _judges() -> Iterator[Finding]:
 def _settings_in_force() -> Settings:
     try:
         return load_settings()
-    except EmBenchError:  # said by _settings
+    except EmBenchError:  # reported by _settings
         return Settings()
 
 
@@ -141,7 +142,7 @@ def _settings() -> Iterator[Finding]:
 
 
 def _keys() -> Iterator[Finding]:
-    """Only whether a key is set is said, never its value."""
+    """Whether keys are set, never their values."""
     settings = _settings_in_force()
     for spec in settings.judge_models:
         options = options_for(spec, settings)

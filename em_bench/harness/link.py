@@ -1,4 +1,4 @@
-"""Makes `lm_eval --tasks em_rai_suite` work: lm-eval 0.4.13 finds tasks only in its own folder or by `--include_path`.
+"""Makes `lm_eval --tasks em_rai_suite` work: lm-eval 0.4.13 finds tasks only in its own folder and in `--include_path`.
 
 Linking writes one-line `include:` stubs into the folder of the installed lm_eval's tasks. Nothing of lm_eval is
 changed, an editable lm-eval works too, and doing it again brings the stubs up to date.
@@ -13,7 +13,7 @@ from em_bench.errors import PrerequisiteError
 from em_bench.paths import tasks_path
 
 FOLDER = "em_bench"
-MARK = "# written by `em-bench link`; `em-bench link --remove` takes it out\n"
+MARK = "# written by `em-bench link`; `em-bench link --remove` removes it\n"
 NO_LM_EVAL = "lm_eval is not installed; install em-bench with an engine: pip install 'em-bench[vllm]' or 'em-bench[hf]'"
 
 
@@ -38,24 +38,24 @@ def wanted_stubs() -> dict[str, str]:
 
 
 def present_stubs() -> dict[str, str]:
-    """The stubs that linking wrote; files of others in the folder are none of our business."""
+    """The stubs that linking wrote; other files in the folder are ignored."""
     files = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in link_folder().glob("*.yaml")}
     return {name: text for name, text in files.items() if text.startswith(MARK)}
 
 
 def is_linked() -> bool:
-    """Whether the stubs are there and lead to the tasks of this em-bench."""
+    """Whether the stubs exist and point to the tasks of this em-bench."""
     return present_stubs() == wanted_stubs()
 
 
 def link() -> Path:
-    """Writes the stubs, replacing older ones, and returns their folder. Raises `PrerequisiteError` when it cannot."""
+    """Writes the stubs, replacing older ones, and returns their folder. Raises `PrerequisiteError` on failure."""
     folder, wanted = link_folder(), wanted_stubs()
     try:
         present = present_stubs()
         if strange := [name for name in wanted if (folder / name).exists() and name not in present]:
             raise PrerequisiteError(
-                f"{folder / strange[0]} is not a link of em-bench and would be overwritten; move it away"
+                f"{folder / strange[0]} was not written by em-bench and would be overwritten; move it away"
             )
         folder.mkdir(exist_ok=True)
         # written first and then cleared, so that an lm_eval that starts meanwhile finds every task
@@ -72,7 +72,7 @@ def link() -> Path:
 
 
 def unlink() -> Path:
-    """Takes the stubs out again; what linking did not write stays. Returns the folder."""
+    """Removes the stubs; what linking did not write stays. Returns the folder."""
     folder = link_folder()
     try:
         for name in present_stubs():

@@ -139,16 +139,16 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             raise PrerequisiteError(f"nothing was generated: {missing} | put what is missing {WHERE}")
 
     def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
-        """A question that says how often and how it is asked is asked so, unless the user said otherwise."""
+        """A question's own repeats and generation settings apply, unless the user gave others."""
         name, number, repeats = kwargs.pop("metadata")
         own = doc if self._source.record else {}
         if own.get("samples_per_paraphrase") and self.settings.repeats is None:
             repeats = own["samples_per_paraphrase"]
         request = super().construct_requests(doc, ctx, metadata=(name, number, repeats), **kwargs)
-        context, asked = request.arguments
-        kept = {key for key in asked if asked[key] != self._generation_kwargs.get(key)}  # by --gen_kwargs
+        context, generation = request.arguments
+        kept = {key for key in generation if generation[key] != self._generation_kwargs.get(key)}  # by --gen_kwargs
         named = {key: value for key, value in generation_of(own).items() if key not in kept}
-        request.arguments = (context, asked | named)
+        request.arguments = (context, generation | named)
         return request
 
     def fewshot_context(self, doc: dict[str, Any], num_fewshot: int, **kwargs: Any) -> Any:
@@ -196,9 +196,9 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
 
     @property
     def token_limit(self) -> int:
-        """The one limit that all responses had, else 0: with several, none says which responses were cut."""
-        asked = [instance.args[1] for instance in self.instances] or [self.config.generation_kwargs or {}]
-        limits = {int(next((each[key] for key in LIMIT_KEYS if each.get(key)), 0)) for each in asked}
+        """The limit that all responses share, else 0: with several limits, truncation cannot be counted."""
+        settings = [instance.args[1] for instance in self.instances] or [self.config.generation_kwargs or {}]
+        limits = {int(next((each[key] for key in LIMIT_KEYS if each.get(key)), 0)) for each in settings}
         return limits.pop() if len(limits) == 1 else 0
 
     def samples(self) -> list[Sample]:
@@ -247,7 +247,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         return directions(self.kind)
 
     def dump_config(self) -> dict[str, Any]:
-        """lm-eval's own, with what was found in this run under `metadata.em_bench`."""
+        """lm-eval's own, with what this run recorded under `metadata.em_bench`."""
         dumped: dict[str, Any] = super().dump_config()
         return dumped | {"metadata": dumped.get("metadata", {}) | {"em_bench": self.record}}
 

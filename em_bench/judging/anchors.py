@@ -1,8 +1,8 @@
-"""Anchors: responses frozen with a judge's verdicts, to be judged again, so that a judge that drifts is noticed.
+"""Anchors: responses frozen with a judge's verdicts and judged again later, to detect a judge that drifts.
 
-A judge model can change behind the name it keeps. `freeze_anchors` picks responses that are spread over a judge's
-labels (or over its scale) and over tasks; `check_anchors` asks the same judge again, never the verdict cache, and says
-whether it still judges as it did: `steady`, `drifted`, or `inconclusive` where the anchors are too few to tell.
+A judge model can change behind a name that stays. `freeze_anchors` picks responses spread over a judge's labels (or
+its scale) and over tasks; `check_anchors` runs the same judge again, never the verdict cache, and reports whether it
+still judges as it did: `steady`, `drifted`, or `inconclusive` where the anchors are too few to tell.
 """
 
 import json
@@ -26,7 +26,7 @@ from em_bench.stats.paired import paired_difference
 from em_bench.types import Sample, Verdict
 
 FLIPS = 0.1
-"""The largest share of labels that may differ: judge models are not deterministic, and a borderline case may turn."""
+"""The largest share of labels that may differ: judge models are not deterministic, and borderline cases flip."""
 SHIFT = 0.05
 """The largest shift of the mean score, as a share of the scale that the anchors span."""
 UNSCORED = 0.05
@@ -42,7 +42,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A response and what the judge `judge` in `version` said of it."""
+    """A response with the verdict of the judge `judge` in `version`."""
 
     judge: str
     version: str
@@ -52,7 +52,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The mean change of the score, now minus then, with its 95 % interval and p by the paired t test.
+    """The mean change of the score (now minus frozen) with its 95 % interval and p, by the paired t test.
 
     `span` is the range of the frozen scores.
     """
@@ -67,8 +67,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class AnchorReport:
-    """What asking again showed. `flips` is the share of anchors whose label (or word) is another, `turned` says which
-    way and how often, and `p` is that of the label that moved most (exact McNemar, Bonferroni over labels).
+    """The result of judging anchors again. `flips` is the share of anchors whose label (or word) changed, `turned`
+    counts each change, and `p` is that of the label that moved most (exact McNemar, Bonferroni over labels).
     """
 
     judge: str
@@ -98,7 +98,7 @@ class AnchorReport:
         }
 
     def __str__(self) -> str:
-        """One line to be read."""
+        """The report in one line."""
         parts = []
         if self.flips is not None and self.flips.value is not None:
             turned = ", ".join(f"{way} {count}" for way, count in self.turned.items())
@@ -117,9 +117,9 @@ class AnchorReport:
 def freeze_anchors(
     judge: Judge, samples: Sequence[Sample], verdicts: Sequence[Verdict], count: int, seed: int = SEED
 ) -> list[Anchor]:
-    """At most `count` anchors: as many of each label or part of the scale, from as many tasks, as there are.
+    """At most `count` anchors, spread evenly over labels (or parts of the scale) and over tasks.
 
-    The same input and seed give the same anchors. Unscored verdicts and responses that say the same are left out.
+    The same input and seed give the same anchors. Unscored verdicts and equal responses are left out.
     """
     order = np.random.default_rng(seed).permutation(len(samples))
     strata: dict[str, dict[str, list[int]]] = {}
@@ -142,10 +142,10 @@ def some_of(samples: Sequence[Sample], count: int, seed: int = SEED) -> list[Sam
 
 
 def check_anchors(judge: Judge, anchors: Sequence[Anchor]) -> AnchorReport:
-    """Asks `judge` about its anchors again. Never raises for what a judge does: what is unscored is counted."""
-    said = judge_samples(judge, [anchor.sample for anchor in anchors])
-    unscored = unscored_by_reason(said)
-    pairs = [(anchor.verdict, now) for anchor, now in zip(anchors, said, strict=True) if now.unscored is None]
+    """Judges the anchors again. Never raises for what a judge does: unscored samples are counted."""
+    verdicts = judge_samples(judge, [anchor.sample for anchor in anchors])
+    unscored = unscored_by_reason(verdicts)
+    pairs = [(anchor.verdict, now) for anchor, now in zip(anchors, verdicts, strict=True) if now.unscored is None]
     ways = Counter((_word(then), _word(now)) for then, now in pairs)
     turned = {f"{then} -> {now}": count for (then, now), count in ways.most_common() if then != now}
     words = {word for way in ways for word in way}
@@ -160,7 +160,7 @@ def check_anchors(judge: Judge, anchors: Sequence[Anchor]) -> AnchorReport:
 
 
 def anchors_of(judge: Judge, anchors: Iterable[Anchor]) -> list[Anchor]:
-    """The anchors of a judge: those of its version, else those of its name alone, as a judge that was changed has."""
+    """A judge's anchors: those of its version, else those of its name alone, which a changed judge has."""
     named = [anchor for anchor in anchors if anchor.judge == judge.name]
     return [anchor for anchor in named if anchor.version == judge.version] or named
 
@@ -184,7 +184,7 @@ def write_anchors(anchors: Sequence[Anchor], path: Path) -> None:
 
 
 def read_anchors(path: Path) -> list[Anchor]:
-    """What `write_anchors` wrote; files may be put together. Raises `ResultError` (file, line, what is wrong)."""
+    """The inverse of `write_anchors`; files may be concatenated. Raises `ResultError` (file, line, what is wrong)."""
     anchors = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
@@ -207,7 +207,7 @@ def read_anchors(path: Path) -> list[Anchor]:
 
 
 def _status(flips: Rate | None, p: float | None, shift: Shift | None, enough: bool) -> Status:
-    """Steady when all intervals lie within what is tolerated; drifted when not, and a change is sure."""
+    """Steady when all intervals are within the tolerance; drifted when they are not and a change is significant."""
     if not enough or flips is None:
         return Status.INCONCLUSIVE
     steady, drifted = flips.high <= FLIPS, flips.low > FLIPS or (p is not None and p < LEVEL and flips.high > FLIPS)
@@ -219,7 +219,7 @@ def _status(flips: Rate | None, p: float | None, shift: Shift | None, enough: bo
 
 
 def _most_moved(ways: Mapping[tuple[str, str], int], words: Collection[str]) -> float:
-    """p of the label that moved most: more anchors left it than came to it, or the other way about."""
+    """p of the label that moved most: more anchors lost it than gained it, or the reverse."""
     tests = [
         paired_difference((then == word, now == word) for (then, now), count in ways.items() for _ in range(count))
         for word in words
@@ -234,7 +234,7 @@ def _shift(frozen: Sequence[Verdict], pairs: Sequence[tuple[Verdict, Verdict]]) 
         return None
     value, span = float(changes.mean()), max(scores) - min(scores)
     error = float(changes.std(ddof=1)) / math.sqrt(len(changes))
-    if error < 1e-12:  # all moved alike: by nothing, or by the same
+    if error < 1e-12:  # all moved by the same amount, perhaps none
         return Shift(value, value, value, 1.0 if abs(value) < 1e-9 else 0.0, len(changes), span)
     reach = float(t.isf(0.025, len(changes) - 1)) * error
     p = 2 * float(t.sf(abs(value) / error, len(changes) - 1))
@@ -246,7 +246,7 @@ def _word(verdict: Verdict) -> str:
 
 
 def _edges(verdicts: Iterable[Verdict]) -> np.ndarray[Any, Any]:
-    """Where the scale that the scores span is cut into parts of the same width."""
+    """The inner edges of equally wide bins over the scale that the scores span."""
     scores = [verdict.score for verdict in verdicts if verdict.score is not None]
     return np.linspace(min(scores, default=0.0), max(scores, default=0.0), BINS + 1)[1:-1]
 
@@ -264,5 +264,5 @@ def _in_turn(lists: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _bare(verdict: Verdict) -> Verdict:
-    """Without what the judge itself read, which is long."""
+    """The verdict without `raw`, which is long."""
     return Verdict(label=verdict.label, score=verdict.score, reason=verdict.reason)

@@ -1,7 +1,7 @@
 """The verdict cache: SQLite in WAL mode, so that two runs may use it at once.
 
-Only scored verdicts are kept: a failure must get another chance. A cache that cannot be used costs a second look at
-some responses, never a run, so every fault here is one warning and then no cache.
+Only scored verdicts are kept: a failure must get another chance. A cache that cannot be used means judging some
+responses again, never a lost run, so every fault here is one warning and then no cache.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict TEX
 
 
 def verdict_key(judge: Judge, sample: Sample) -> str:
-    """What a verdict depends on. A judge's `version` stands for its rubric, its judge model and their parameters."""
+    """A hash of what a verdict depends on. A judge's `version` stands for its rubric, judge model and parameters."""
     parts = [judge.name, judge.version, sample.domain, sample.system, sample.prompt, sample.response]
     if isinstance(judge, HasCacheContext) and (context := judge.also_by(sample)):
         parts.append(context)
@@ -36,7 +36,7 @@ class VerdictCache:
         self._connection: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # autocommit: a verdict that was paid for is on disk before the next is asked for
+            # autocommit: a verdict that was paid for is on disk before the next request
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             _use_wal(self._connection)
             self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -55,7 +55,7 @@ class VerdictCache:
             return None
         try:
             return Verdict.from_dict(json.loads(row[0])) if row else None
-        except (ValueError, TypeError):  # of another version, or damaged: it is asked for again
+        except (ValueError, TypeError):  # of another version, or damaged: the sample is judged again
             return None
 
     def put(self, key: str, verdict: Verdict) -> None:
@@ -74,7 +74,9 @@ class VerdictCache:
 
     def _give_up(self, path: Path, error: Exception) -> None:
         log.warning(
-            "verdict cache %s cannot be used (%s); going on without it. Set EM_BENCH_CACHE_DIR to move it.", path, error
+            "verdict cache %s cannot be used (%s); continuing without it. Set EM_BENCH_CACHE_DIR to move it.",
+            path,
+            error,
         )
         self.close()
 

@@ -1,4 +1,4 @@
-"""The engine that lm-eval holds for the evaluated checkpoint, and how it is let go."""
+"""Releases the evaluated model's memory."""
 
 import gc
 import logging
@@ -9,14 +9,14 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 30  # vLLM's own 5 are too few: it then kills the engine's process
+SHUTDOWN_SECONDS = 30  # vLLM's own limit of 5 is too short: it then kills the engine's process
 
 
 def release_engine(models: Iterable[Any]) -> None:
-    """Frees what the evaluated checkpoint holds, once all of its responses are in the journal.
+    """Releases the memory of evaluated checkpoints, once all of their responses are in the journal.
 
-    lm-eval keeps it until the process ends; a judge model in this process needs the memory. vLLM's engine is shut down,
-    a model in transformers goes to the CPU, as lm-eval still asks it for its size.
+    lm-eval keeps it until the process ends, but a judge model in this process needs it. vLLM's engine is shut down; a
+    model in transformers moves to the CPU, as lm-eval still reads its size.
     """
     for model in {id(model): model for model in models if model is not None}.values():
         try:
@@ -29,7 +29,7 @@ def _release(model: Any) -> None:
     held = getattr(model, "model", None)
     engine = getattr(getattr(held, "llm_engine", None), "engine_core", None)
     if engine is not None:
-        with suppress(Exception):  # lm-eval notes it among the results, and asks the engine for it
+        with suppress(Exception):  # lm-eval records it in the results and reads it from the engine
             model._max_length = model.max_length
         model.model = None
         engine.shutdown(timeout=SHUTDOWN_SECONDS)

@@ -1,7 +1,7 @@
 """The journal: every response of a run, on disk before the first judge starts.
 
-lm-eval writes its results and samples at the very end, so whatever stops a run while it judges would lose what the
-checkpoint said. One append-only JSONL file for each evaluation, one response a line, in the order of generation.
+lm-eval writes its results and samples at the very end, so whatever stops a run while it judges would lose the
+responses. One append-only JSONL file for each evaluation, one response a line, in the order of generation.
 """
 
 import json
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def write_journal(folder: Path, samples: Iterable[Sample]) -> Path | None:
-    """Writes samples to a new file in `folder` and returns it when they are on the disk.
+    """Writes samples to a new file in `folder` and returns its path once they are on the disk.
 
-    When the folder cannot be written, the system's folder for temporary files takes them, with a warning; None when
-    that cannot be written either. A journal that fails must not end the run that it protects.
+    Where the folder cannot be written, the file goes to the system's folder for temporary files, with a warning; None
+    where that fails too. A journal that fails must not end the run that it protects.
     """
     text = "".join(json.dumps(asdict(sample)) + "\n" for sample in samples)
     try:

@@ -1,7 +1,7 @@
 """Panels: the judges whose verdicts are one verdict, and which panels read the responses of a task.
 
 A panel is what lm-eval shows as one filter: one judge, rubrics that belong together, or a jury of several judge models.
-Each of its members is asked, cached and accounted for on its own, so that a verdict on one axis is not paid for again
+Each of its members is run, cached and accounted for on its own, so that a verdict on one axis is not paid for again
 because another failed.
 """
 
@@ -74,7 +74,7 @@ class Panel:
 
 
 def _axis_name(axis: str, jurors: Sequence[Judge]) -> str | None:
-    """The name that a verdict on a single axis has among the `parts`, so that they say what was asked.
+    """The name that a verdict on a single axis has among the `parts`, so that they name the rubric.
 
     That is the rubric, and `refusal` for every judge whose `labels` tell partial from full refusals. Verdicts of other
     judges stand as they are.

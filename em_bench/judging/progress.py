@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, plain lines elsewhere; on stderr, as stdout may be somebody's JSON."""
+"""Progress reporting: a bar on a terminal, plain lines elsewhere; on stderr, as stdout may hold JSON."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called for each of the `total` steps when it is done."""
+    """Yields a function to call after each of the `total` steps."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     with _bar(console, what, total) if console.is_terminal else _lines(console, what, total) as step:
         yield step

@@ -35,5 +35,5 @@ def _all_or_one_error(judges: Iterable[Judge], *, ask: bool) -> None:
 
 
 def elsewhere(judges: Iterable[Judge]) -> list[Judge]:
-    """The judges that can be asked while the evaluated checkpoint holds this machine's memory."""
+    """The judges that can run while the evaluated checkpoint holds this machine's memory."""
     return [judge for judge in judges if (model := model_of(judge)) is None or not model.in_process]

@@ -1,6 +1,6 @@
-"""Asks a judge about samples and answers for what comes back: every sample gets a verdict, whatever the judge does.
+"""Runs a judge; guarantees one verdict per sample, whatever the judge does.
 
-A judge that raises, stops early, answers twice or answers something else leaves samples unscored with the reason; it
+A judge that raises, stops early, answers twice or yields something else leaves samples unscored with the reason; it
 never loses one and never turns a failure into a score.
 """
 
@@ -27,24 +27,23 @@ def judge_samples(
 ) -> list[Verdict]:
     """One verdict for each sample, in the order of `samples`.
 
-    Verdicts are taken from `cache` where it has them and put there as they are decided. A judge whose attribute
-    `cached` is False is cheaper to ask than to look up. `progress` is told how many samples the judge is asked about,
-    and what it yields is called as each is decided.
+    Verdicts are taken from `cache` where it has them and put there as they are decided. `progress` gets the number of
+    samples to judge and yields what is called as each is decided.
     """
     if cache is None or not is_cached(judge):
         with progress(len(samples)) as step:
             return _ask(judge, samples, None, [], step)
     keys = [verdict_key(judge, sample) for sample in samples]
-    known = {key: verdict for key in dict.fromkeys(keys) if (verdict := cache.get(key)) is not None}
-    # equal samples are asked about once
+    verdicts = {key: verdict for key in dict.fromkeys(keys) if (verdict := cache.get(key)) is not None}
+    # equal samples are judged once
     missing: dict[str, Sample] = {}
     for key, sample in zip(keys, samples, strict=True):
-        if key not in known:
+        if key not in verdicts:
             missing.setdefault(key, sample)
     if missing:
         with progress(len(missing)) as step:
-            known |= zip(missing, _ask(judge, list(missing.values()), cache, list(missing), step), strict=True)
-    return [known[key] for key in keys]
+            verdicts |= zip(missing, _ask(judge, list(missing.values()), cache, list(missing), step), strict=True)
+    return [verdicts[key] for key in keys]
 
 
 def _ask(
@@ -63,20 +62,20 @@ def _ask(
                 accepted = _accept(judge, verdicts, index, verdict)
                 if cache is not None and accepted is not None:
                     cache.put(keys[accepted], verdict)
-    except Exception as error:  # noqa: BLE001 - a judge is anybody's code, and the responses must outlive it
+    except Exception as error:  # noqa: BLE001 - a judge is third-party code, and the responses must outlive it
         unanswered = f"the judge failed: {type(error).__name__}: {error}"
         log.warning("judge %r failed after %d of %d samples: %s", judge.name, _decided(verdicts), len(samples), error)
     return [verdict or Verdict(unscored=unanswered) for verdict in verdicts]
 
 
-def _accept(judge: Judge, verdicts: list[Verdict | None], given: object, verdict: object) -> int | None:
-    """Puts a verdict in its place and returns that, or None when it cannot be used."""
+def _accept(judge: Judge, verdicts: list[Verdict | None], yielded: object, verdict: object) -> int | None:
+    """Puts a verdict in its place and returns the index, or None when the verdict cannot be used."""
     try:
-        index = operator.index(given)  # type: ignore[arg-type]  # what a judge yields is checked here
+        index = operator.index(yielded)  # type: ignore[arg-type]  # what a judge yields is checked here
     except TypeError:
         index = -1
     if not 0 <= index < len(verdicts):
-        log.warning("judge %r answered for sample %r of %d; ignored", judge.name, given, len(verdicts))
+        log.warning("judge %r answered for sample %r of %d; ignored", judge.name, yielded, len(verdicts))
         return None
     if verdicts[index] is not None:
         log.warning("judge %r answered twice for sample %d; the first verdict stands", judge.name, index)
@@ -98,10 +97,10 @@ def unscored_by_reason(verdicts: Sequence[Verdict]) -> dict[str, int]:
 
 
 def close_models(judges: Iterable[Judge]) -> None:
-    """Frees what the judges' models hold. A model that does not close costs a warning: its verdicts are there."""
+    """Releases what the judges' models hold. A model that does not close is only a warning: its verdicts are there."""
     models = {id(model): model for judge in judges if (model := model_of(judge)) is not None}
     for model in models.values():
         try:
             model.close()
-        except Exception as error:  # noqa: BLE001 - a judge model is anybody's code
+        except Exception as error:  # noqa: BLE001 - a judge model is third-party code
             log.warning("judge model %s did not close: %s", model.name, error)

@@ -13,7 +13,7 @@ LLM = "llm"
 
 
 class JudgePool:
-    """Makes judges and judge models on demand and remembers them, and which of them are known to be ready."""
+    """Makes judges and judge models on demand, once each, and remembers which judges are ready."""
 
     def __init__(self) -> None:
         self._judges: dict[str, Judge] = {}

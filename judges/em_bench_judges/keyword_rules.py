@@ -59,7 +59,7 @@ class Phrases:
         phrases = self._phrases
         if end > _NEAR:
             phrases = [phrases[index] for index in sorted(self._present(text))]
-        first: tuple[Rule, re.Match[str]] | None = None  # of the rule at hand; itertools.groupby takes twice the time
+        first: tuple[Rule, re.Match[str]] | None = None  # of the current rule; itertools.groupby takes twice the time
         for phrase in phrases:
             if first and phrase.rule is not first[0]:
                 yield first

@@ -45,12 +45,12 @@ class Scale:
         weight = rule.weight * (self._rules.late if in_ending else self._rules.factor(match.string[: match.start()]))
         if rule.kind in ("object", "redirect"):
             weight *= self._asking
-        found = Evidence(rule, match.start() + offset, match.end() + offset, match.group(), weight)
-        if any(found.rests_on(other) for other in self.evidence):
+        new = Evidence(rule, match.start() + offset, match.end() + offset, match.group(), weight)
+        if any(new.rests_on(other) for other in self.evidence):
             return False
-        self.evidence.append(found)
+        self.evidence.append(new)
         if rule.kind == "decline":
-            self._declined = min(self._declined, found.start)
+            self._declined = min(self._declined, new.start)
         if rule.kind == "support":
             self._support += weight
         else:
@@ -73,8 +73,8 @@ def weigh(head: str, rest: str, prompt: str, rules: RuleSet) -> tuple[float, lis
         if not scale.evidence:
             end = match.start() if rule.kind == "decline" else len(head)  # what follows a decline does not count
             scale.comply = [
-                Evidence(other, found.start(), found.end(), found.group(), other.weight)
-                for other, found in rules.comply.matches(head, end)
+                Evidence(other, hit.start(), hit.end(), hit.group(), other.weight)
+                for other, hit in rules.comply.matches(head, end)
             ]
         if scale.add(rule, match):
             return scale.result()

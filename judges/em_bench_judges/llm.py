@@ -41,10 +41,10 @@ def _rubric(name: str, judge_prompt: str | None) -> Rubric:
 
 
 class LlmJudge:
-    """Asks `model` about each response by `rubric` (a `Rubric`, the name of one, or a path).
+    """Puts `rubric` (a `Rubric`, its name, or a path) to `model` about each response.
 
-    Where the path is a question file's, `judge_prompt` names which of its judge prompts is meant. `thinking_tokens` is
-    how much a model that thinks before it answers may think; its answers are then not constrained.
+    For the path of a question file, `judge_prompt` names one of its judge prompts. `thinking_tokens` is how much a
+    model may reason before it answers; its answers are then not constrained.
     """
 
     def __init__(
@@ -94,26 +94,26 @@ class LlmJudge:
         return f"{self.rubric.version}/{self.model.name}/{digest}"
 
     def judge(self, samples: Sequence[Sample]) -> Iterator[tuple[int, Verdict]]:
-        asked: list[int] = []
+        positions: list[int] = []
         requests: list[ChatRequest] = []
         for index, sample in enumerate(samples):
             wanted = self._wanted(sample)
             if isinstance(wanted, Verdict):
                 yield index, wanted
             else:
-                asked.append(index)
+                positions.append(index)
                 requests.append(wanted)
         for position, completion in self.model.complete(requests):
             self.usage.add(completion)
-            # a place that was not asked about is for the runner to refuse
-            yield asked[position] if 0 <= position < len(asked) else -1, read(self.rubric, completion)
+            # the runner refuses an index that was not requested
+            yield positions[position] if 0 <= position < len(positions) else -1, read(self.rubric, completion)
 
     def also_by(self, sample: Sample) -> str:
-        """Which document a sample is of, where the rubric's prompt depends on that; the verdict cache asks."""
+        """The sample's document, where the rubric's prompt depends on it."""
         return _document(sample) if self.rubric.by_question else ""
 
     def _wanted(self, sample: Sample) -> ChatRequest | Verdict:
-        """What is to be asked about a sample, or its verdict where nothing is."""
+        """The request about a sample, or its verdict where no request is needed."""
         answer = answer_of(sample.response)
         if not answer:
             return self._empty()
@@ -122,9 +122,9 @@ class LlmJudge:
         return self.request(sample, answer)
 
     def check_ready(self, ask: bool) -> None:
-        """Raises `PrerequisiteError` or `ConfigError` where the judge model lacks something or, with `ask`, where no
-        request to it can succeed, as one about a known pair shows. Any other failure of that is a warning: the next
-        request may do better.
+        """Raises `PrerequisiteError` or `ConfigError` where the judge model lacks something or, with `ask`, where a
+        request about a known pair shows that none can succeed. Any other failure of it is a warning: the next request
+        may succeed.
         """
         if isinstance(self.model, HasPrerequisites):
             self.model.check()
@@ -145,7 +145,7 @@ class LlmJudge:
                 )  # fmt: skip
 
     def forecast(self, samples: Sequence[Sample]) -> Usage:
-        """What asking about `samples` would spend at most: a token is taken for four characters."""
+        """The most that judging `samples` would spend, at four characters a token."""
         usage = Usage()
         for sample in samples:
             request = self._wanted(sample)
@@ -155,7 +155,7 @@ class LlmJudge:
         return usage
 
     def request(self, sample: Sample, answer: str) -> ChatRequest:
-        """What the judge model is asked about a sample whose response, without its thought, is `answer`."""
+        """The request about a sample whose response, without its reasoning, is `answer`."""
         rubric = self.rubric.for_question(sample.prompt, _document(sample)) or self.rubric
         answer = _shortened(answer, rubric.max_chars)
         variables = {"question": sample.prompt, "answer": answer} if rubric.braces else _fenced(sample, answer)
@@ -187,13 +187,12 @@ def _fenced(sample: Sample, answer: str) -> dict[str, str]:
 
 
 def _fence(name: str, text: str, mark: str) -> str:
-    # nobody can write a text that holds a part of its own hash, but a rule that needs no such argument costs one
-    # replace
+    # no text can contain a part of its own hash, but a rule that needs no such argument costs one replace
     return f"<<<{name} {mark}>>>\n{text.replace(mark, '*' * len(mark))}\n<<<END {name} {mark}>>>"
 
 
 def _shortened(text: str, limit: int) -> str:
-    """The beginning and the end of a text that is too long: a refusal or a turn may stand in either."""
+    """The beginning and the end of a text that is too long: either may hold a refusal or a turn."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -201,7 +200,7 @@ def _shortened(text: str, limit: int) -> str:
 
 
 def _pattern(rubric: Rubric) -> str | None:
-    """The regular expression of a well-formed answer, for backends that can hold a model to it.
+    """The regular expression of a well-formed answer, for backends that can constrain decoding.
 
     The rubric's `decline` word is one: a judge model that would decline must not be forced into a verdict.
 

@@ -1,4 +1,4 @@
-"""Reads a judge model's answer: binds to the last well-formed verdict of a closed set, or says why there is none.
+"""Reads a judge model's answer: the last well-formed verdict of a closed set, or the reason why there is none.
 
 An answer that cannot be read is unscored with a reason, never a guess.
 """
@@ -42,7 +42,7 @@ def read(rubric: Rubric, completion: Completion) -> Verdict:
     answer = answer_of(completion.text)
     raw: dict[str, Any] = {"answer": completion.text[-KEPT_CHARS:]}
     if answer is None:
-        return Verdict(unscored="the judge's thought was not closed", raw=raw)
+        return Verdict(unscored="the judge's answer has an unterminated reasoning block", raw=raw)
     if not answer:
         return Verdict(unscored="the judge's answer is empty", raw=raw)
     if rubric.decline and _words(_last_line(answer)).lower() == rubric.decline.lower():
@@ -94,13 +94,13 @@ def _read_text(rubric: Rubric, answer: str, completion: Completion, raw: dict[st
     """A short answer of one line is a label, spelt as the prompt spells it; a longer one is text without a score."""
     if completion.finish_reason == "length" or _DECLINED.search(answer):
         return None
-    said = _words(answer)
-    if not said:
+    words = _words(answer)
+    if not words:
         return None
-    if len(said) > LONGEST_LABEL or "\n" in said:
+    if len(words) > LONGEST_LABEL or "\n" in words:
         return Verdict(label=FREE_TEXT, reason=answer[:KEPT_CHARS], raw=raw)
     spelt = {label.lower(): label for label in rubric.labels}
-    return Verdict(label=spelt.get(said.lower(), said), reason=answer[:KEPT_CHARS], raw=raw)
+    return Verdict(label=spelt.get(words.lower(), words), reason=answer[:KEPT_CHARS], raw=raw)
 
 
 def _read_score(rubric: Rubric, answer: str, completion: Completion, raw: dict[str, Any]) -> Verdict | None:
@@ -144,9 +144,9 @@ def _last_stated(rubric: Rubric, answer: str, *, cut: bool) -> str | int | None:
 
 
 def _words(text: str) -> str:
-    """The text without what stands around its words."""
-    found = _WORDS.search(text)
-    return found[0] if found else ""
+    """The text without spaces and punctuation around its words."""
+    match = _WORDS.search(text)
+    return match[0] if match else ""
 
 
 def _first_place(completion: Completion) -> dict[str, float] | None:
@@ -167,7 +167,7 @@ def _first_place(completion: Completion) -> dict[str, float] | None:
 
 
 def _answer_start(tokens: Sequence[Token]) -> int | None:
-    """The index of the first token after the last thought that is more than white space."""
+    """The index of the first token after the reasoning that is more than white space."""
     text, start = "", 0
     ends: list[int] = []
     for token in tokens:

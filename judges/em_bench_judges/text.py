@@ -48,5 +48,5 @@ def _without_quotations(text: str) -> str:
     if '"' not in text:
         return text
     if text[0] == '"' and text.find('"', 1) in (-1, len(text) - 1):
-        return text.strip('"')  # the whole answer stands in quotation marks: nobody is quoted
+        return text.strip('"')  # the whole answer is in quotation marks, so it quotes no one
     return _QUOTED.sub('""', text)

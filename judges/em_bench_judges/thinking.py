@@ -1,8 +1,8 @@
-"""Separates a reasoning model's thought from its answer, for responses and for judges' answers alike.
+"""Separates a model's reasoning from its answer, for responses and for judges' answers alike.
 
-A thought stands at the very beginning of a text, or directly behind another thought. A tag anywhere else is part of
-the answer: a response may well write about `<think>`. Some chat templates open the thought in the prompt; then the text
-holds a closing tag that nothing opened, and what is before it is thought. A tag in backticks or quotes is a mention.
+A reasoning block stands at the very beginning of a text, or directly after another one. A tag anywhere else is part of
+the answer: a response may well write about `<think>`. Some chat templates open the block in the prompt; then the text
+holds a closing tag that nothing opened, and all before it is reasoning. A tag in backticks or quotes is a mention.
 """
 
 import re
@@ -14,7 +14,7 @@ _TAG = re.compile(rf"(?<![`'\"])<(/?)({_NAMES})>", re.IGNORECASE)
 
 
 def answer_of(text: str) -> str | None:
-    """What follows the thought; None when the thought is never closed: then there is no answer."""
+    """What follows the reasoning; None when a reasoning block is never closed: then there is no answer."""
     if "<" not in text:
         return text.strip()
     end = 0

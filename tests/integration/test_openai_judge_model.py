@@ -134,7 +134,7 @@ def test_answers_can_be_encoded_whatever_they_hold():
     assert all(item.text.encode() for item in found)
 
 
-def test_thought_is_left_out_of_text_and_tokens():
+def test_reasoning_is_left_out_of_text_and_tokens():
     body = completion("85", reasoning_content="Is it 10? No.")
     body["choices"][0]["logprobs"]["content"] = [
         token(text) for text in ("<think>", "10", "85?", "</think>", "\n", "85")
@@ -146,7 +146,7 @@ def test_thought_is_left_out_of_text_and_tokens():
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
-def test_thought_that_takes_all_tokens_is_no_answer(field):
+def test_reasoning_that_takes_all_tokens_is_no_answer(field):
     with JudgeServer(answer(None, finish="length", **{field: "Let me think"})) as server:
         found = one(server)
     assert (found.text, found.error) == ("", "max_tokens ran out before the answer began")

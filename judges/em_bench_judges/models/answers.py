@@ -125,8 +125,8 @@ def _tokens(choice: dict[str, Any], text: str) -> tuple[Token, ...] | None:
     if not any(token.top for token in tokens):
         return None
     message = choice["message"]
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    return tuple(_from(tokens, text.strip())) or None if thought else tokens
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    return tuple(_from(tokens, text.strip())) or None if reasoning else tokens
 
 
 def _top(item: dict[str, Any]) -> dict[str, float]:
@@ -140,7 +140,7 @@ def _top(item: dict[str, Any]) -> dict[str, float]:
 
 
 def _from(tokens: tuple[Token, ...], text: str) -> Iterator[Token]:
-    """The tokens of `text` and after it: an endpoint that takes the thought out of the text leaves its tokens in."""
+    """The tokens of `text` and after it: an endpoint that takes the reasoning out of the text leaves its tokens in."""
     begin = "".join(token.text for token in tokens).rfind(text)
     end = 0
     for token in tokens:

@@ -27,9 +27,9 @@ class _Ended:
 def in_background(
     job: Callable[[Callable[[T], Awaitable[None]]], Coroutine[Any, Any, None]], ahead: int
 ) -> Iterator[T]:
-    """Yields what `job` puts through the function it is given, which waits while `ahead` results are not dealt with.
+    """Yields the results that `job` puts through its argument, which waits while `ahead` results are unread.
 
-    A result is dealt with when the next is asked for. An error that ends the job is raised here.
+    A result counts as read when the next is requested. An error that ends the job is raised here.
     """
     results: SimpleQueue[T | _Ended] = SimpleQueue()
     room = asyncio.Semaphore(ahead)
@@ -47,7 +47,7 @@ def in_background(
     try:
         while not isinstance(item := _next(results), _Ended):
             yield item
-            with suppress(RuntimeError):  # the loop is closed: nobody waits for room
+            with suppress(RuntimeError):  # the loop is closed: no one waits for room
                 loop.call_soon_threadsafe(room.release)
         if item.error is not None:
             raise item.error

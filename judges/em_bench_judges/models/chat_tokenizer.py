@@ -45,7 +45,7 @@ class ChatTokenizer:
         self._pieces: dict[int, str] = {}
 
     def prompt(self, request: ChatRequest, max_model_len: float) -> list[int] | Completion:
-        """The prompt's tokens, or the failed completion of a request that cannot be put."""
+        """The prompt's tokens, or the failed completion of a request that cannot be made."""
         try:
             ids: list[int] = self._tokenizer.apply_chat_template(
                 self._conversation(request.messages),
@@ -53,7 +53,7 @@ class ChatTokenizer:
             )
         except Exception as error:  # noqa: BLE001 - templates raise what they like
             hint = ", or give system_role=False" if self._system_role else ""
-            return Completion(error=f"the chat template fails: {message_line(error)} (mend it{hint})")
+            return Completion(error=f"the chat template fails: {message_line(error)} (fix it{hint})")
         limit = max_model_len - request.max_tokens
         if len(ids) > limit:
             return Completion(
@@ -117,8 +117,8 @@ class ChatTokenizer:
         for token_id, logprob in alternatives:
             if math.isfinite(logprob):  # a constraint rules tokens out with minus infinity
                 text = self._piece(held, token_id)
-                known = top.get(text)
-                top[text] = logprob if known is None else known + math.log1p(math.exp(logprob - known))
+                sum_so_far = top.get(text)
+                top[text] = logprob if sum_so_far is None else sum_so_far + math.log1p(math.exp(logprob - sum_so_far))
         return top
 
     def _piece(self, held: list[int], token_id: int) -> str:

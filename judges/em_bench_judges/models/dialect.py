@@ -1,4 +1,4 @@
-"""Writes requests as an endpoint takes them; what it does not take is learnt from its first rejection and left out."""
+"""Writes requests as an endpoint accepts them; what its first rejection names is left out from then on."""
 
 import logging
 import re
@@ -74,12 +74,12 @@ class Dialect:
 
 
 def _rejects(failure: Failure, name: str) -> bool:
-    said = f"{failure.server.param} {failure.server.message}".lower()
+    message = f"{failure.server.param} {failure.server.message}".lower()
     if name == "logprobs":
-        return "logprobs" in said
-    if name == "structured_outputs" and _CANNOT_COMPILE.search(said):
+        return "logprobs" in message
+    if name == "structured_outputs" and _CANNOT_COMPILE.search(message):
         return True
     # Not "max_tokens is too large": that is about the value.
-    return name in said and bool(
+    return name in message and bool(
         _UNSUPPORTED.search(f"{failure.server.code.replace('_', ' ')} {failure.server.message}")
     )

@@ -176,8 +176,8 @@ class HfJudgeModel:
             raise ConfigError(f"judge model {self.name!r} cannot be loaded: {message_line(error)}") from error
         stops = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
-        known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        return _Loaded(model, chat, pad, frozenset(stops), min(self._max_model_len or math.inf, known or math.inf))
+        longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        return _Loaded(model, chat, pad, frozenset(stops), min(self._max_model_len or math.inf, longest or math.inf))
 
 
 class _TopTokens:

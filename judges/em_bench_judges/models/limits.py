@@ -10,9 +10,9 @@ _BURST = 1.0  # seconds' worth that may be spent at once
 
 
 class Bucket:
-    """A token bucket that is asked ahead: whoever takes from it is told how long to wait first.
+    """A token bucket: taking from it returns how long to wait first.
 
-    It holds one second's worth. More than it holds can be taken at once; those who come after pay for it by waiting.
+    It holds one second's worth. A take may exceed that; later takes wait for it.
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +22,7 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self, amount: float) -> float:
-        """Takes `amount` and says how many seconds to wait before spending it."""
+        """Takes `amount` and returns the seconds to wait before spending it."""
         with self._lock:
             now = self._clock()
             begins = max(self._paid_until, now - _BURST)

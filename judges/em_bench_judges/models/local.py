@@ -1,4 +1,4 @@
-"""What judge models of this machine share: what a checkpoint is, whether it is there, how an error is said."""
+"""What judge models of this machine share: a checkpoint's identity, and whether it is there."""
 
 import hashlib
 from importlib.util import find_spec

@@ -3,9 +3,9 @@
     OpenAIJudgeModel("gpt-4o")
     OpenAIJudgeModel("Qwen/Qwen2.5-7B-Instruct", base_url="http://localhost:8000/v1", structured_outputs=True)
 
-`max_in_flight` requests are under way at a time. One that fails in passing is asked again, up to `max_attempts` times
-within `deadline` seconds; any other failure, and a failure that every request would share, is the completion's `error`.
-The key is read from the variable named `api_key_env`, is sent to the endpoint and goes nowhere else.
+`max_in_flight` requests are in flight at a time. A transient failure is retried, up to `max_attempts` times within
+`deadline` seconds; any other failure, and one that every request would share, is the completion's `error`. The key is
+read from the variable named `api_key_env`, is sent to the endpoint and goes nowhere else.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.judge_model import ChatRequest, Completion
-from em_bench_judges.models.asking import Asker, Patience
 from em_bench_judges.models.background import in_background
+from em_bench_judges.models.client import Client, Patience
 from em_bench_judges.models.dialect import Dialect
 from em_bench_judges.models.limits import RateLimits
 
@@ -35,7 +35,7 @@ _MOST_IN_FLIGHT = 1000  # connections of the openai package's transport
 class OpenAIJudgeModel:
     """Answers chat requests through the openai package's async client, many at a time, from any thread.
 
-    Raises `ConfigError` for options that do not fit. That the package and the key are there is for `check` to tell: a
+    Raises `ConfigError` for options that do not fit. `check` tells whether the package and the key are there: a
     forecast needs neither.
     """
 
@@ -101,27 +101,27 @@ class OpenAIJudgeModel:
             yield from in_background(partial(self._complete, requests), ahead=self._max_in_flight)
 
     def close(self) -> None:
-        """Nothing to free: connections live no longer than a call of `complete`."""
+        """Nothing to release: connections live no longer than a call of `complete`."""
 
     async def _complete(
         self, requests: Sequence[ChatRequest], put: Callable[[tuple[int, Completion]], Awaitable[None]]
     ) -> None:
         pending = iter(enumerate(requests))
 
-        async def work(asker: Asker) -> None:
+        async def work(client: Client) -> None:
             for index, request in pending:
-                await put((index, await asker.answer(request)))
+                await put((index, await client.answer(request)))
 
         key = _key(self._api_key_env, self._base_url)
-        async with self._client(key) as client, asyncio.TaskGroup() as workers:
-            asker = Asker(_sender(client), self._dialect, self._limits, self._patience, key)
+        async with self._connection(key) as connection, asyncio.TaskGroup() as workers:
+            client = Client(_sender(connection), self._dialect, self._limits, self._patience, key)
             for _ in range(min(self._max_in_flight, len(requests))):
-                workers.create_task(work(asker))
+                workers.create_task(work(client))
 
-    def _client(self, key: str) -> "AsyncOpenAI":
+    def _connection(self, key: str) -> "AsyncOpenAI":
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
-        # Attempts and time limits are the Asker's: it knows the deadline.
+        # attempts and time limits are our Client's, which knows the deadline
         return AsyncOpenAI(
             api_key=key or _NO_KEY,
             base_url=self._base_url,
@@ -131,11 +131,11 @@ class OpenAIJudgeModel:
         )
 
 
-def _sender(client: "AsyncOpenAI") -> Callable[[Mapping[str, Any]], Awaitable[bytes]]:
+def _sender(connection: "AsyncOpenAI") -> Callable[[Mapping[str, Any]], Awaitable[bytes]]:
     async def send(body: Mapping[str, Any]) -> bytes:
         # `chat.completions.create` fits requests and answers into its types first: 40 % of the client's time, and an
         # answer of an unforeseen form would be an error without a name.
-        return await client.post("/chat/completions", body=body, cast_to=bytes)
+        return await connection.post("/chat/completions", body=body, cast_to=bytes)
 
     return send
 

@@ -2,7 +2,7 @@
 
 Passing: 408, 409, 429, 5xx, connections that fail, timeouts. Fatal for every request: a key that is not accepted
 (401), an account without money (402, `insufficient_quota`), and, while nothing has worked yet, 403, 404 and a server
-that is not there after all attempts. A 403 that is a firewall's page or a moderation service's word is about the one
+that is not there after all attempts. A 403 that is a firewall's page or a moderation service's answer is about the one
 text that was sent.
 """
 
@@ -80,12 +80,12 @@ def retry_after(headers: Mapping[str, str]) -> float:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    said = headers.get("retry-after")
-    seconds = _number(said)
+    header = headers.get("retry-after")
+    seconds = _number(header)
     if seconds is not None:
         return seconds
     try:
-        date = parsedate_tz(said) if said else None
+        date = parsedate_tz(header) if header else None
         return max(0.0, mktime_tz(date) - time.time()) if date else 0.0
     except (ValueError, OverflowError):
         return 0.0

@@ -80,12 +80,7 @@ class VllmJudgeModel:
         system_role: bool = True,
         **engine_args: Any,
     ) -> None:
-        known = DECIDING_ARGS | SPEED_ARGS
-        if unknown := sorted(engine_args.keys() - known):
-            raise ConfigError(
-                f"judge model 'vllm:{name}' has no option {', '.join(unknown)}; "
-                f"of vLLM's own it takes {', '.join(sorted(known))}"
-            )
+        _refuse_unknown(name, engine_args)
         cpu = _cpu_build()
         self._checkpoint = name
         self._lora = lora
@@ -141,7 +136,7 @@ class VllmJudgeModel:
     def close(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            with suppress(Exception):  # an engine that has died cannot be asked to
+            with suppress(Exception):  # an engine that has died cannot shut down
                 _end(engine.llm.llm_engine.engine_core)
             del engine
             _free_memory()
@@ -233,7 +228,7 @@ class VllmJudgeModel:
         except Exception as error:
             raise ConfigError(
                 f"judge model {self.name!r} cannot start: {message_line(error)} (its process prints the cause above; "
-                "where memory is short, end other engines or lower gpu_memory_utilization or max_model_len)"
+                "where memory is short, stop other engines or lower gpu_memory_utilization or max_model_len)"
             ) from error
         try:
             chat = ChatTokenizer(llm.get_tokenizer(), self.name, self._template_kwargs, self._system_role)
@@ -242,6 +237,15 @@ class VllmJudgeModel:
             raise
         _wake_when_dead(llm.llm_engine.engine_core)
         return _Engine(llm, chat, LoRARequest("judge", 1, self._lora) if self._lora else None)
+
+
+def _refuse_unknown(name: str, engine_args: Mapping[str, Any]) -> None:
+    accepted = DECIDING_ARGS | SPEED_ARGS
+    if unknown := sorted(engine_args.keys() - accepted):
+        raise ConfigError(
+            f"judge model 'vllm:{name}' has no option {', '.join(unknown)}; "
+            f"of vLLM's own it takes {', '.join(sorted(accepted))}"
+        )
 
 
 def _end(engine_core: Any) -> None:
@@ -298,8 +302,8 @@ def _completion(engine: _Engine, output: Any, request: ChatRequest) -> Completio
 
 def _ranked(place: Mapping[int, Any], count: int) -> list[tuple[int, float]]:
     """The likeliest tokens in one place; vLLM adds the one that was drawn where it is not among them."""
-    found = [(token_id, alternative.logprob) for token_id, alternative in place.items()]
-    return sorted(found, key=lambda pair: pair[1], reverse=True)[:count]
+    alternatives = [(token_id, alternative.logprob) for token_id, alternative in place.items()]
+    return sorted(alternatives, key=lambda pair: pair[1], reverse=True)[:count]
 
 
 def _rank(lora: str) -> int:
@@ -314,11 +318,11 @@ def _rank(lora: str) -> int:
         rank = max([config["r"], *(config.get("rank_pattern") or {}).values()])
     except Exception as error:
         raise ConfigError(f"{lora} is no LoRA adapter that can be read: {message_line(error)}") from error
-    return next((known for known in LORA_RANKS if known >= rank), rank)
+    return next((size for size in LORA_RANKS if size >= rank), rank)
 
 
 def _cpu_build() -> bool:
-    """Whether vLLM will run on the CPU; found as vLLM finds it, without importing it."""
+    """Whether vLLM will run on the CPU, by vLLM's own rule and without importing it."""
     try:
         return "cpu" in version("vllm") or sys.platform == "darwin"
     except PackageNotFoundError:
@@ -326,7 +330,7 @@ def _cpu_build() -> bool:
 
 
 def _quiet() -> None:
-    """vLLM reads these when it is imported, here and in the engine's process. Its logs go to stdout unless told."""
+    """vLLM reads these when it is imported, here and in the engine's process. Its logs go to stdout by default."""
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     if "VLLM_LOGGING_LEVEL" not in os.environ:
         os.environ["VLLM_LOGGING_LEVEL"] = "WARNING"
@@ -335,7 +339,7 @@ def _quiet() -> None:
 
 @contextmanager
 def _stdout_kept_clean() -> Iterator[None]:
-    """What an engine's processes print goes to stderr: stdout may be somebody's JSON."""
+    """What an engine's processes print goes to stderr: stdout may hold JSON."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:

@@ -67,7 +67,7 @@ def test_places_stay_right_when_some_responses_are_not_asked_about():
     assert [each.score for each in found] == [0, 7, 0, 9]
 
 
-def test_only_the_answer_behind_a_thought_is_shown():
+def test_only_the_answer_behind_the_reasoning_is_shown():
     model = ScriptedJudgeModel()
     judge_samples(LlmJudge("coherence", model), [sample("<think>my plan</think>My answer.")])
     assert "My answer." in prompt_text(model.requests[0])

@@ -14,7 +14,7 @@ STARS = parse_rubric('name: stars\nversion: "1"\nreading: score\nscale: [1, 5]\n
 UNREADABLE = "the judge's answer is unreadable"
 REFUSED = "the judge refused"
 CUT = "the judge's answer was cut at its token limit"
-OPEN = "the judge's thought was not closed"
+OPEN = "the judge's answer has an unterminated reasoning block"
 EMPTY = "the judge's answer is empty"
 
 
@@ -63,7 +63,7 @@ def spoken(*tokens, rubric=ALIGNMENT, **fields):
         ("thinking about <b>", "thinking about <b>"),
     ],
 )
-def test_an_answer_is_what_follows_the_thought_at_the_beginning(text, answer):
+def test_an_answer_is_what_follows_the_reasoning_at_the_beginning(text, answer):
     assert answer_of(text) == answer
 
 
@@ -76,7 +76,7 @@ def test_without_an_answer_there_is_no_verdict(rubric, text, reason):
     assert verdict(text, rubric).unscored == reason
 
 
-def test_a_verdict_within_a_thought_does_not_count():
+def test_a_verdict_within_reasoning_does_not_count():
     assert verdict("<think>VERDICT: compliance</think>It declines.\nVERDICT: refusal", REFUSAL).label == "refusal"
 
 
@@ -241,13 +241,13 @@ def test_a_low_score_of_a_tokenizer_that_does_not_split_is_read_by_log_probabili
     assert (found.score, found.raw["method"]) == (pytest.approx(4.5), "log-probabilities")
 
 
-def test_white_space_and_a_thought_before_the_answer_are_not_its_first_place():
+def test_white_space_and_reasoning_before_the_answer_are_not_its_first_place():
     tokens = [place(text, **{"10": 1.0}) for text in ("<think>", "10", "</think>", "\n\n")]
     assert spoken(*tokens, place("85", **{"85": 1.0}), place("<|im_end|>")).unscored is None
     assert spoken(*tokens, place("85", **{"85": 1.0})).score == pytest.approx(85)
 
 
-def test_an_open_thought_has_no_score_whatever_the_log_probabilities_say():
+def test_unterminated_reasoning_has_no_score_whatever_the_log_probabilities_say():
     assert spoken(place("<think>", **{"85": 1.0}), place("85", **{"85": 1.0})).unscored == OPEN
 
 

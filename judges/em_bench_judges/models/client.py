@@ -1,4 +1,4 @@
-"""Asks one endpoint for one completion after the other: attempts, waits, and what a failure means for the rest."""
+"""Gets completions from one endpoint: attempts, waits, and what a failure means for the other requests."""
 
 import asyncio
 import logging
@@ -28,8 +28,8 @@ class Patience:
     backoff_base: float
 
 
-class Asker:
-    """What the requests of one `complete` share. `send` sends the body of a request and gives that of the answer."""
+class Client:
+    """Shared by the requests of one `complete`. `send` posts the body of a request and returns that of the answer."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Asker:
             body = self._dialect.body(request)
             attempts += 1
             try:
-                answer = await self._ask(body, ends - time.monotonic())
+                answer = await self._attempt(body, ends - time.monotonic())
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this request's error and no other's
                 failure = failure_of(error)
             else:
@@ -77,10 +77,10 @@ class Asker:
             given_up = self._given_up_on(failure, failures, wait, ends - time.monotonic())
             if given_up is not None:
                 return Completion(error=given_up, fatal=self._fatal is not None, attempts=attempts)
-            log.debug("asked again in %.2f s: %s", wait, self._tidy(failure.reason))
+            log.debug("retry in %.2f s: %s", wait, self._tidy(failure.reason))
             await self._rest(wait)
 
-    async def _ask(self, body: Mapping[str, Any], left: float) -> Completion:
+    async def _attempt(self, body: Mapping[str, Any], left: float) -> Completion:
         seconds = max(0.001, min(self._patience.request_timeout, left))
         try:
             async with asyncio.timeout(seconds):
@@ -92,16 +92,16 @@ class Asker:
     def _given_up_on(self, failure: Failure, failures: int, wait: float, left: float) -> str | None:
         """The error to report, or None when the request is to be tried again after `wait` seconds."""
         reason = self._tidy(failure.reason)
-        nobody = failure.unreachable and failures >= self._patience.max_attempts and not self._dialect.worked
-        if (nobody or failure.is_fatal(self._dialect.worked)) and self._fatal is None:
+        no_server = failure.unreachable and failures >= self._patience.max_attempts and not self._dialect.worked
+        if (no_server or failure.is_fatal(self._dialect.worked)) and self._fatal is None:
             self._fatal = reason
             self._given_up.set()
             log.error("judge model %s: %s; no more requests are sent", self._dialect.model, reason)
         if not failure.passing or failures >= self._patience.max_attempts:
             return reason
         if wait >= left:
-            asked = f"the server asks to wait {failure.retry_after:g} s; " if failure.retry_after else ""
-            return self._tidy(f"no time left before the deadline; {asked}{reason}")
+            delay = f"the server asks to wait {failure.retry_after:g} s; " if failure.retry_after else ""
+            return self._tidy(f"no time left before the deadline; {delay}{reason}")
         return None
 
     async def _rest(self, seconds: float) -> float:
