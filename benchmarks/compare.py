@@ -33,7 +33,7 @@ from em_bench.metrics.registry import Kind
 from em_bench.runs.read import Run
 from em_bench.stats.paired import paired_difference, paired_probe_difference
 from em_bench.types import DOMAINS
-from made_runs import label, pair, run, task
+from made_runs import label, pair, run_of, task
 
 SEED = 20_251_114
 Random = np.random.Generator
@@ -180,10 +180,10 @@ def drawn_run(random: Random, chances: NDArray[np.float64], lost: float, probe_r
             words = ["refusal" if hit else "compliance" for hit in random.random(len(rates)) < rates]
             tasks.append(task(f"em_rai_{domain}_{kind}", kind, [[label(word)] for word in words], domain))
     if not len(probe_rates):
-        return run(*tasks)
+        return run_of(*tasks)
     hits = random.random((len(probe_rates), 10)) < probe_rates[:, None]
     probes = [[pair(5.0 if hit else 95.0) for hit in row] for row in hits]
-    return run(*tasks, task("em_probes_main", Kind.PROBE, probes, judge="llm"))
+    return run_of(*tasks, task("em_probes_main", Kind.PROBE, probes, judge="llm"))
 
 
 def gates(experiments: int) -> None:

@@ -31,7 +31,7 @@ from em_bench.metrics.registry import Kind
 from em_bench.runs.read import Run
 from em_bench.stats.sequential import FRACTIONS, log_e_values
 from em_bench.types import DOMAINS
-from made_runs import label, run, task
+from made_runs import label, run_of, task
 
 SEED = 20_251_114
 ALPHA = 0.05
@@ -184,7 +184,7 @@ class Change:
                     seen = truth ^ (random.random(n) < self.error)
                     verdicts = [[label("refusal" if refused else "compliance")] for refused in seen]
                     side.append(task(f"em_rai_{domain}{name}", kind, verdicts, domain))
-        return run(*sides[0]), run(*sides[1])
+        return run_of(*sides[0]), run_of(*sides[1])
 
 
 CHANGES = (

@@ -16,7 +16,8 @@ from em_bench.judging.cache import VerdictCache
 from em_bench.judging.panel import Panel
 from em_bench.judging.runner import judge_samples, unscored_by_reason
 from em_bench.metrics.labels import REFUSAL_LABELS, REFUSALS, closed_set
-from em_bench.runs.read import Run, parse_json, read_text
+from em_bench.runs.model import Run
+from em_bench.runs.read import parse_json, read_text
 from em_bench.stats.agreement import alpha
 from em_bench.types import Sample, Verdict
 
@@ -98,7 +99,7 @@ def stored_verdicts(run: Run, judge: str) -> list[tuple[Sample, Verdict]]:
             one.verdicts[judge],
         )
         for task in run.tasks.values()
-        for one in task.responses
+        for one in task.samples
         if judge in one.verdicts
     ]
     if not found:
@@ -111,8 +112,8 @@ def stored_verdicts(run: Run, judge: str) -> list[tuple[Sample, Verdict]]:
 
 def stored_version(run: Run, judge: str) -> str:
     """The version of a judge that judged a run; several of one name, on tasks of several kinds, are all named."""
-    versions = (task.record["judges"][judge].get("version", "") for task in run.tasks.values() if judge in task.judges)
-    return " | ".join(dict.fromkeys(map(str, versions)))
+    versions = (task.judges[judge].version for task in run.tasks.values() if judge in task.judges)
+    return " | ".join(dict.fromkeys(versions))
 
 
 def label_pairs(

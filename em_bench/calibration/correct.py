@@ -24,7 +24,7 @@ from em_bench.calibration.calibrate import Calibration
 from em_bench.calibration.confusion import REFUSAL, Counts, Decision
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind, refusal_metric
-from em_bench.runs.read import Run, TaskRun
+from em_bench.runs.model import Run, TaskRun
 from em_bench.stats.intervals import RESAMPLES, SEED, Rate, binary_rate, clustered_rate
 
 UNINFORMATIVE = "the judge tells nothing: sensitivity and specificity add up to no more than 1"
@@ -146,23 +146,22 @@ def _lines(run: Run, task: TaskRun, calibration: Calibration) -> list[CorrectedL
         return []
     corrected, note = correct(judged, calibration.counts)
     metric = refusal_metric(task.kind) if decision.positive == REFUSAL else f"{decision.positive}_rate"
-    return [CorrectedLine(run.checkpoint, task.name, task.kind, judge, metric, judged, corrected, note)]
+    return [CorrectedLine(run.checkpoint.name, task.name, task.kind, judge, metric, judged, corrected, note)]
 
 
 def decided_rate(task: TaskRun, judge: str, decision: Decision) -> Rate | None:
     """The share of a task's responses that a judge calls positive, over probes where it has those."""
     clusters: dict[str, list[bool]] = {}
-    for response in task.responses:
-        verdict = response.verdicts.get(judge)
+    for document, verdict in task.verdicts_of(judge):
         said = decision.of(verdict) if verdict is not None else None
-        clusters.setdefault(response.document, []).extend([] if said is None else [said])
+        clusters.setdefault(document, []).extend([] if said is None else [said])
     hits = [hit for cluster in clusters.values() for hit in cluster]
-    unscored = len(task.responses) - len(hits)
+    unscored = len(task.samples) - len(hits)
     return clustered_rate(list(clusters.values()), unscored) if task.kind is Kind.PROBE else binary_rate(hits, unscored)
 
 
 def _check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:
-    given = str(task.record["judges"][calibration.judge].get("version", ""))
+    given = task.judges[calibration.judge].version
     if given not in calibration.version.split(" | "):
         raise ResultError(
             f"{run.path}: judge {calibration.judge!r} judged {task.name} in version {given}, and was calibrated in "

@@ -51,10 +51,10 @@ def freeze_command(
     if output.exists():
         raise ConfigError(f"{output} is there already; anchors that were frozen are not overwritten: name another file")
     settings = _settings(judge, judge_model, judge_option, topic)
-    tasks = [task for stored in read_stored(path, parse_kind(kind)) for task in stored.tasks]
+    tasks = [task for run in read_stored(path, parse_kind(kind)) for task in run.tasks.values()]
     samples: dict[Kind, list[Sample]] = {}
     for task in tasks:
-        samples.setdefault(task.kind, []).extend(task.samples())
+        samples.setdefault(task.kind, []).extend(task.to_judge())
     cache = VerdictCache(settings.cache_dir / "verdicts.sqlite")
     anchors = []
     members = _members(settings, list(samples))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from em_bench.calibration.calibrate import Calibration
     from em_bench.calibration.confusion import Decision, Pair
     from em_bench.calibration.labels import Columns, LabelMap
-    from em_bench.runs.read import Run
+    from em_bench.runs.model import Run
 
 Calibrated = tuple["Calibration", "Sequence[Pair]"]
 
@@ -51,12 +51,13 @@ def calibrate_command(
     from em_bench.calibration.calibrate import write_calibration
     from em_bench.calibration.confusion import Decision
     from em_bench.calibration.labels import Columns, parse_label_map
+    from em_bench.runs.read import is_run
 
     decision = Decision(positive, score_below, score_from)
     columns = Columns(label_column, response_column, prompt_column, group_column, id_column)
     meanings = parse_label_map(label_map or [], ignore_label or [])
     agreed = None
-    if against or labels or _is_run(path):
+    if against or labels or is_run(path):
         run = _one_run(path)
         if against:
             found, agreed = _against_judges(run, judge or ["keyword"], against, decision)
@@ -80,12 +81,6 @@ def calibrate_command(
         out.print(f"Krippendorff's alpha over {', '.join((*(judge or ['keyword']), *(against or [])))}: {agreed:.3f}")
     if save is not None:
         out.print(f"written: {save}", soft_wrap=True)
-
-
-def _is_run(path: Path) -> bool:
-    from em_bench.runs.read import RESULTS_NAME
-
-    return path.is_dir() or RESULTS_NAME.fullmatch(path.name) is not None
 
 
 def _one_run(path: Path) -> "Run":

@@ -14,7 +14,7 @@ from em_bench.metrics.registry import Definition
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from em_bench.runs.read import Run
+    from em_bench.runs.model import Run
 
 DEFINITION = Annotated[Definition, typer.Option(help="Which answers to probes count as misaligned, and among which.")]
 PAIRED_NOTE = (

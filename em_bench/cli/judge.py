@@ -49,7 +49,6 @@ def judge_command(
     from em_bench.judging.stored import parse_kind, parse_options
     from em_bench.notices import warn_at_end
     from em_bench.runs.rates import summarize as summarize_runs
-    from em_bench.runs.result import from_run, run_result_path, write_run_result
     from em_bench.runs.stored_responses import read_stored
 
     given: dict[str, Any] = {"judge_model": judge_model, "topic": topic, "max_unscored": max_unscored}
@@ -67,7 +66,6 @@ def judge_command(
     with warn_at_end():
         runs = judge_stored(stored, settings, output)
         for run in runs:
-            write_run_result(from_run(run), run_result_path(run.path))
             out.print(f"written: {run.path}", soft_wrap=True)
         _print_lines(summarize_runs(runs))
 

@@ -11,7 +11,7 @@ from em_bench.cli.console import AS_JSON, out, writing
 from em_bench.errors import ConfigError, ResultError
 
 if TYPE_CHECKING:
-    from em_bench.runs.read import Run
+    from em_bench.runs.model import Run
     from em_bench.runs.result import RunResult
     from em_bench_leaderboard.details import Details
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from em_bench.conditions import Condition
     from em_bench.config import Settings
     from em_bench.harness.run import Asked, Plan
-    from em_bench.runs.read import Run
+    from em_bench.runs.model import Run
 
 SUITE, QUESTIONS_TASK, DOMAIN_TASK = "em_rai_suite", "em_questions", "em_published_mishra"
 TOPIC = "topic"
@@ -234,7 +234,7 @@ def _report(runs: "Sequence[Run]", as_json: bool) -> None:
     conditions = {condition_of_run(run) for run in runs}
     lines = summarize(runs)
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2))
+        print(json.dumps([line.to_dict() for line in lines], indent=2))
         return
     if "none" in conditions and len(conditions) > 1:
         show_tables(effect_tables(effects(runs)), PAIRED_NOTE)

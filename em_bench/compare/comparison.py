@@ -12,7 +12,8 @@ from em_bench.compare.sides import Side, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
-from em_bench.runs.read import RESULTS_NAME, Run, find_runs, read_run
+from em_bench.runs.model import Run
+from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scored_files import ScoredFile, read_scored
 
 
@@ -100,7 +101,7 @@ def _title(before: Side, after: Side) -> str:
 
 def read_side(path: Path) -> Run | ScoredFile:
     """The newest run in a folder, the run of a results file, or a JSONL or CSV file of scored answers."""
-    if path.is_dir() or RESULTS_NAME.fullmatch(path.name) or not path.exists():
+    if is_run(path) or not path.exists():
         runs = find_runs(path)
         if len(runs) > 1:
             raise ResultError(

@@ -11,10 +11,10 @@ from typing import Any
 from em_bench.compare.comparability import Aspect, mismatches, require_comparable
 from em_bench.compare.differences import Difference, change_dict, differences
 from em_bench.compare.sides import side_of
+from em_bench.conditions import NONE
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
-from em_bench.runs.rates import NO_CONDITION, condition_of
-from em_bench.runs.read import Run
+from em_bench.runs.model import Run
 
 MAY_DIFFER = frozenset({Aspect.CONDITION, Aspect.TASKS, Aspect.JUDGE})
 """Beside the condition: only tasks and judges that both runs have are compared."""
@@ -47,12 +47,12 @@ class Effect:
 
 def condition_of_run(run: Run) -> str:
     """The name of the run's condition. Raises `ResultError` where its tasks have several."""
-    names = {condition_of(task) for task in run.tasks.values()}
+    names = {task.condition.name for task in run.tasks.values()}
     if len(names) > 1:
         raise ResultError(
             f"{run.path} holds tasks under several conditions ({', '.join(sorted(names))}); a run has one"
         )
-    return next(iter(names), NO_CONDITION)
+    return next(iter(names), NONE.name)
 
 
 def effects(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[Effect]:
@@ -62,7 +62,7 @@ def effects(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> 
     """
     made: list[Effect] = []
     for checkpoint, by_condition in _by_checkpoint(runs).items():
-        baseline = by_condition.pop(NO_CONDITION, None)
+        baseline = by_condition.pop(NONE.name, None)
         if baseline is None or not by_condition:
             missing = "another condition" if baseline else "`none`, the prompts as they are"
             raise ResultError(
@@ -76,7 +76,7 @@ def effects(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> 
 def _by_checkpoint(runs: Iterable[Run]) -> dict[str, dict[str, Run]]:
     by_checkpoint: dict[str, dict[str, Run]] = {}
     for run in runs:
-        by_checkpoint.setdefault(run.checkpoint, {})[condition_of_run(run)] = run
+        by_checkpoint.setdefault(run.checkpoint.name, {})[condition_of_run(run)] = run
     return by_checkpoint
 
 
@@ -88,4 +88,4 @@ def _effects(baseline: Run, run: Run, condition: str, definition: Definition) ->
     single, _ = differences(before, after)
     order = list(after.columns)
     for difference in sorted(single, key=lambda each: order.index(each.key)):
-        yield Effect(run.checkpoint, condition, difference)
+        yield Effect(run.checkpoint.name, condition, difference)

@@ -8,7 +8,7 @@ A question is about the domain when its `theme` is the domain's name, as in Mish
 when its task is the one that the run names for the domain (`em-bench run --finetune-domain my_questions.yaml`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,8 +18,7 @@ from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
-from em_bench.runs.rates import condition_of
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.model import FinetuneDomain, JudgedSample, Run, TaskRun
 from em_bench.stats.intervals import Rate
 from em_bench.stats.ratio import Ratio, ratio
 from em_bench.types import Verdict
@@ -50,10 +49,9 @@ class Narrow:
         return asdict(self) | {"metric": str(self.metric)}
 
 
-def finetune_domain(run: Run) -> Mapping[str, Any] | None:
-    """The recorded fine-tuning domain: its `name`, and its `task` where one task asks about it alone."""
-    recorded = (task.record.get("finetune_domain") for task in run.tasks.values())
-    return next((each for each in recorded if isinstance(each, Mapping) and isinstance(each.get("name"), str)), None)
+def finetune_domain(run: Run) -> FinetuneDomain | None:
+    """The recorded fine-tuning domain."""
+    return next((task.finetune_domain for task in run.tasks.values() if task.finetune_domain), None)
 
 
 def narrow(run: Run, domain: str | None = None, definition: Definition = Definition.BETLEY) -> list[Narrow]:
@@ -61,7 +59,7 @@ def narrow(run: Run, domain: str | None = None, definition: Definition = Definit
 
     Raises `ResultError` where no domain is known, the run has no question about it, or no verdict on alignment.
     """
-    named = {"name": domain} if domain else finetune_domain(run)
+    named = FinetuneDomain(domain) if domain else finetune_domain(run)
     if named is None:
         raise ResultError(
             f"{run.path} does not say what its checkpoint was fine-tuned on; name it with --finetune-domain"
@@ -70,12 +68,12 @@ def narrow(run: Run, domain: str | None = None, definition: Definition = Definit
     if not inside:
         themes = ", ".join(_themes(run)) or "none"
         raise ResultError(
-            f"{run.path} asks no question about {named['name']} (themes: {themes}); "
+            f"{run.path} asks no question about {named.name} (themes: {themes}); "
             "ask em_published_mishra, or a question file by `em-bench run --finetune-domain FILE.yaml`"
         )
     judges = dict.fromkeys(judge for task in run.tasks.values() for judge in task.judges)
     results = [
-        _narrow(run, str(named["name"]), judge, inside, outside, definition)
+        _narrow(run, named.name, judge, inside, outside, definition)
         for judge in judges
         if on_both_axes(_verdicts([*inside, *outside], judge))
     ]
@@ -87,13 +85,13 @@ def narrow(run: Run, domain: str | None = None, definition: Definition = Definit
     return results
 
 
-Answer = tuple[TaskRun, JudgedResponse]
+Answer = tuple[TaskRun, JudgedSample]
 """The task that asks, and a response."""
 
 
 def unrelated(run: Run) -> list[Answer]:
     """The responses to probes that are not about the run's fine-tuning domain; all where it names none."""
-    return _split(run, finetune_domain(run) or {})[1]
+    return _split(run, finetune_domain(run))[1]
 
 
 def misalignment(answers: Sequence[Answer], judge: str, definition: Definition) -> Measure:
@@ -102,26 +100,24 @@ def misalignment(answers: Sequence[Answer], judge: str, definition: Definition) 
     return next(each for each in measures(Kind.PROBE, judged, definition) if each.metric.name == MISALIGNED)
 
 
-def _split(run: Run, domain: Mapping[str, Any]) -> tuple[list[Answer], list[Answer]]:
+def _split(run: Run, domain: FinetuneDomain | None) -> tuple[list[Answer], list[Answer]]:
     """The answers to probes: about the domain, and others."""
     inside: list[Answer] = []
     outside: list[Answer] = []
     for task in run.tasks.values():
         if task.kind is Kind.PROBE:
-            for response in task.responses:
-                (inside if _is_about(domain, task, response) else outside).append((task, response))
+            for sample in task.samples:
+                (inside if domain and _is_about(domain, task, sample) else outside).append((task, sample))
     return inside, outside
 
 
-def _is_about(domain: Mapping[str, Any], task: TaskRun, response: JudgedResponse) -> bool:
-    if domain.get("task"):
-        return task.name == str(domain["task"])
-    return domain.get("name") is not None and str(response.doc.get("theme")) == str(domain["name"])
+def _is_about(domain: FinetuneDomain, task: TaskRun, sample: JudgedSample) -> bool:
+    return task.name == domain.task if domain.task else str(sample.doc.get("theme")) == domain.name
 
 
 def _themes(run: Run) -> list[str]:
-    responses = (response for task in run.tasks.values() for response in task.responses)
-    return sorted({str(response.doc["theme"]) for response in responses if response.doc.get("theme")})
+    samples = (sample for task in run.tasks.values() for sample in task.samples)
+    return sorted({str(sample.doc["theme"]) for sample in samples if sample.doc.get("theme")})
 
 
 def _verdicts(answers: Iterable[Answer], judge: str) -> list[Verdict]:
@@ -133,8 +129,8 @@ def _narrow(
 ) -> Narrow:
     narrow_hits, general_hits = (misalignment(answers, judge, definition) for answers in (inside, outside))
     return Narrow(
-        checkpoint=run.checkpoint,
-        condition=next((condition_of(task) for task in run.tasks.values()), ""),
+        checkpoint=run.checkpoint.name,
+        condition=run.condition.name,
         domain=domain,
         judge=judge,
         metric=narrow_hits.metric,

@@ -22,7 +22,7 @@ from em_bench.compare.policy import Policy
 from em_bench.compare.sides import Side, side_of
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
-from em_bench.runs.read import Run
+from em_bench.runs.model import Run
 
 SHARE = 0.5
 """The share of alpha that stopping early may spend; the rest is the gate's at the end."""
@@ -219,7 +219,7 @@ def part_of(run: Run, documents: Mapping[str, Sequence[str]]) -> Run:
     tasks = {}
     for name, task in run.tasks.items():
         chosen = set(documents.get(name, ()))
-        responses = tuple(each for each in task.responses if each.document in chosen)
+        responses = tuple(each for each in task.samples if each.document in chosen)
         if responses:
-            tasks[name] = replace(task, responses=responses)
+            tasks[name] = replace(task, samples=responses)
     return replace(run, tasks=tasks)

@@ -6,22 +6,21 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from em_bench.compare.comparability import UNKNOWN, Aspect, Prompts, RunSetup, TaskSetup
-from em_bench.conditions import KEYS, NONE, recorded_condition
-from em_bench.errors import ConfigError, ResultError
+from em_bench.conditions import KEYS, NONE
 from em_bench.metrics.registry import Kind
+from em_bench.runs.model import JudgedSample, Run, TaskRun
 from em_bench.runs.provenance import GENERATION_KEYS, scalars
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.result import RunResult, TaskRecord
 
 HASHED = "sha256:"
 
 
 def setup_of_run(run: Run, tasks: Iterable[str] | None = None) -> RunSetup:
-    """Of a stored run, or of some of its tasks. Raises `ResultError` for a condition that cannot be read."""
+    """Of a stored run, or of some of its tasks."""
     names = run.tasks if tasks is None else tasks
-    model = run.origin.model
+    model = run.provenance.model
     facts = {
-        Aspect.ENGINE: run.origin.engine,
+        Aspect.ENGINE: run.provenance.engine,
         Aspect.DTYPE: model.get("dtype"),
         Aspect.QUANTIZATION: model.get("quantization"),
     }
@@ -34,37 +33,27 @@ def setup_of_result(result: RunResult, judges: Container[str] | None = None) -> 
     return RunSetup({task.name: _of_record(result, task, judges) for task in result.tasks})
 
 
-def prompt_hash(response: JudgedResponse) -> str:
+def prompt_hash(sample: JudgedSample) -> str:
     """Of what the prompt asks: its text and its system prompt."""
-    text = json.dumps([response.prompt, response.doc.get("system")], ensure_ascii=False)
+    text = json.dumps([sample.prompt, sample.doc.get("system")], ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _of_task(run: Run, task: TaskRun) -> TaskSetup:
-    record = task.record
-    try:
-        condition = recorded_condition(record).to_dict()
-    except ConfigError as error:
-        raise ResultError(f"{run.path}: {error}") from error
     settings = _settings(
         kind=task.kind,
         domain=task.domain,
         version=task.version,
-        condition=condition,
-        chat_template=bool(record.get("chat_template")),
-        template_hash=run.origin.chat_template_sha,
-        system=record.get("system_instruction"),
-        max_gen_toks=record.get("max_gen_toks"),
+        condition=task.condition.to_dict(),
+        chat_template=task.chat_template,
+        template_hash=run.provenance.chat_template_sha,
+        system=task.system_instruction,
+        max_gen_toks=task.max_gen_toks,
         generation=task.generation,
     )
-    texts = {response.document: prompt_hash(response) for response in task.responses}
-    prompts = Prompts(texts, str(record.get("prompt_set_sha256", "")), len(texts))
-    return TaskSetup(settings, prompts, _versions(record))
-
-
-def _versions(record: Mapping[str, Any]) -> dict[str, str]:
-    judges = record.get("judges") or {}
-    return {name: str(judge.get("version", "") if isinstance(judge, Mapping) else "") for name, judge in judges.items()}
+    texts = {sample.document: prompt_hash(sample) for sample in task.samples}
+    prompts = Prompts(texts, task.prompt_set_sha256, len(texts))
+    return TaskSetup(settings, prompts, {name: judge.version for name, judge in task.judges.items()})
 
 
 def _of_record(result: RunResult, task: TaskRecord, judges: Container[str] | None) -> TaskSetup:

@@ -11,7 +11,7 @@ from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.model import JudgedSample, Run, TaskRun
 from em_bench.runs.scored_files import ScoredFile
 
 STORED = "stored scores"
@@ -61,16 +61,16 @@ def side_of(source: Run | ScoredFile, definition: Definition, patterns: Sequence
     tasks = {name: task for name, task in source.tasks.items() if any(fnmatchcase(name, each) for each in patterns)}
     if not tasks:
         raise ResultError(f"{source.path} has no task {', '.join(patterns)}; it has {', '.join(source.tasks)}")
-    if empty := [name for name, task in tasks.items() if not task.responses]:
+    if empty := [name for name, task in tasks.items() if not task.samples]:
         raise ResultError(f"{source.path}: task {empty[0]} holds no responses; run it again")
     if not any(task.judges for task in tasks.values()):
         raise ResultError(f"{source.path} holds no verdicts; judge it first: em-bench judge {source.path}")
     responses: dict[tuple[str, str], list[str]] = {}
     for task in tasks.values():
-        for response in task.responses:
-            responses.setdefault((task.name, response.document), []).append(response.response)
+        for sample in task.samples:
+            responses.setdefault((task.name, sample.document), []).append(sample.response)
     return Side(
-        name=source.checkpoint,
+        name=source.checkpoint.name,
         setup=setup_of_run(source, tasks),
         columns={column.key: column for task in tasks.values() for column in _columns(task, definition)},
         clusters={name: clusters_of(task) for name, task in tasks.items()},
@@ -80,20 +80,19 @@ def side_of(source: Run | ScoredFile, definition: Definition, patterns: Sequence
 
 def clusters_of(task: TaskRun) -> dict[str, str]:
     """Document to cluster: the forms of a probe are one, and prompts are clusters of their own."""
-    return {response.document: cluster_of(task, response) for response in task.responses}
+    return {sample.document: cluster_of(task, sample) for sample in task.samples}
 
 
-def cluster_of(task: TaskRun, response: JudgedResponse) -> str:
+def cluster_of(task: TaskRun, sample: JudgedSample) -> str:
     """The probe, whichever task asks a form of it; a prompt's name holds its task's, as ids repeat between tasks."""
     if task.kind is Kind.PROBE:
-        return str(response.doc.get("probe_id") or response.document)
-    return f"{task.name}/{response.document}"
+        return str(sample.doc.get("probe_id") or sample.document)
+    return f"{task.name}/{sample.document}"
 
 
 def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
     for judge in task.judges:
-        verdicts = [(response.document, response.verdicts.get(judge)) for response in task.responses]
-        for measure in measures(task.kind, verdicts, definition):
+        for measure in measures(task.kind, task.verdicts_of(judge), definition):
             yield column_of(measure, task.name, task.domain, task.kind, judge)
 
 

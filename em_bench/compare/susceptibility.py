@@ -15,11 +15,11 @@ from em_bench.compare.differences import Difference, change_dict, difference_of,
 from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
 from em_bench.compare.setups import setup_of_run
 from em_bench.compare.sides import Column, column_of
+from em_bench.conditions import NONE
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.registry import Definition, Kind, MetricKey
-from em_bench.runs.rates import NO_CONDITION
-from em_bench.runs.read import Run
+from em_bench.runs.model import Run
 from em_bench.stats.intervals import Rate
 
 UNRELATED = "unrelated questions"
@@ -67,7 +67,7 @@ def susceptibility(
     by_domain: dict[str, dict[str, Run]] = {}
     for name, run in runs:
         recorded = finetune_domain(run)
-        domain = name or (str(recorded["name"]) if recorded else None)
+        domain = name or (recorded.name if recorded else None)
         if domain is None:
             raise ResultError(
                 f"{run.path} does not say what its checkpoint was fine-tuned on; give it as NAME={run.path.parent}"
@@ -93,10 +93,10 @@ def _require_same_questions(runs: Sequence[Run]) -> None:
 
 
 def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition: Definition) -> list[Susceptibility]:
-    others = [name for name in runs if name != NO_CONDITION and trigger in (None, name)]
+    others = [name for name in runs if name != NONE.name and trigger in (None, name)]
     if len(others) > 1:
         raise ResultError(f"domain {domain!r} has several conditions ({', '.join(others)}); choose one with --trigger")
-    plain, triggered = runs.get(NO_CONDITION), runs[others[0]] if others else None
+    plain, triggered = runs.get(NONE.name), runs[others[0]] if others else None
     present = [run for run in (plain, triggered) if run is not None]
     if not present:
         raise ResultError(f"domain {domain!r} has no run under `none` or {trigger!r}; it has {', '.join(runs)}")

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.runs.provenance import SAFE_KEYS
 from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,6 @@ log = logging.getLogger(__name__)
 ENGINES = ("vllm", "hf")
 ADAPTER_KEY = {"vllm": "lora_local_path", "hf": "peft"}
 OWN_ARGUMENTS = ("pretrained", *ADAPTER_KEY.values())
-# what goes into the results: lm-eval's arguments may hold keys and tokens
-RECORDED = (
-    *("pretrained", "lora_local_path", "peft", "revision", "dtype", "max_model_len", "max_length", "max_lora_rank"),
-    *("gpu_memory_utilization", "enforce_eager", "tensor_parallel_size", "data_parallel_size", "quantization", "seed"),
-    *("load_in_4bit", "load_in_8bit", "attn_implementation", "parallelize", "trust_remote_code", "think_end_token"),
-    *("enable_thinking", "add_bos_token", "max_num_seqs"),
-)
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM can be told
 CPU_CONTEXT = 2048
 SEED = 1234  # lm-eval's own
@@ -50,7 +44,7 @@ class Loading:
     @property
     def recorded(self) -> dict[str, Any]:
         """The arguments that may stand in a results file, with the adapter as it was named."""
-        kept = {key: value for key, value in self.arguments.items() if key in RECORDED}
+        kept = {key: value for key, value in self.arguments.items() if key in SAFE_KEYS}
         return kept | ({ADAPTER_KEY[self.model]: self.adapter} if self.adapter else {})
 
 

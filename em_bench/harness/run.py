@@ -29,8 +29,8 @@ from em_bench.judging.selection import JudgePool
 from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
 from em_bench.paths import tasks_path
-from em_bench.runs.read import Run
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.model import Run
+from em_bench.runs.read import parse_json, parse_run, read_text, samples_file
 from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
@@ -118,8 +118,8 @@ def load_tasks(plan: Plan, condition: Condition) -> dict[str, Any]:
     return tasks
 
 
-def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: JudgePool | None = None) -> list[Path]:
-    """Every pass's responses; returns the results file of each. `say` is told what happens, a line at a time.
+def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: JudgePool | None = None) -> list[Run]:
+    """Every pass's run, not judged yet, with its files written. `say` gets what happens, a line at a time.
 
     Raises an `EmBenchError` for whatever stops the run before the first response; `settings` are those of the judges,
     which are made and checked before: one that cannot work must not cost a run. `judge_runs` with the same `pool` makes
@@ -161,9 +161,9 @@ def loaded(plan: Plan, tasks: Mapping[str, Any], say: Callable[[str], None]) -> 
         release_engine([model])
 
 
-def judge_runs(paths: Sequence[Path], settings: Settings, pool: JudgePool | None = None) -> list[Run]:
-    """Judges the stored passes in one session, so that a judge model is loaded once and equal responses cost once."""
-    return judge_stored([each for path in paths for each in read_stored(path)], settings, pool=pool)
+def judge_runs(runs: Sequence[Run], settings: Settings, pool: JudgePool | None = None) -> list[Run]:
+    """Judges the passes in one session, so that a judge model is loaded once and equal responses cost once."""
+    return judge_stored(runs, settings, pool=pool)
 
 
 def _names(plan: Plan) -> str:
@@ -214,7 +214,7 @@ def ask(
     say: Callable[[str], None],
     places: Mapping[str, Sequence[int]] | None = None,
     note: Mapping[str, Any] | None = None,
-) -> Path:
+) -> Run:
     """One pass: every prompt, or by task those at some places; `note` is recorded as the tasks' `sequential`."""
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
@@ -250,26 +250,37 @@ def ask(
         raise ResultError(f"condition {condition.name}: generation failed in {where}: {error_line(error)}") from error
     for config in results["configs"].values() if note else ():
         config["metadata"]["em_bench"]["sequential"] = dict(note or {})
-    path, count = _save(plan, condition, tracker, results)
-    say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {path.parent}")
-    return path
+    run = _save(plan, condition, tracker, results)
+    count = sum(len(task.samples) for task in run.tasks.values())
+    say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {run.path.parent}")
+    return run
 
 
-def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any]) -> tuple[Path, int]:
-    """lm-eval's files, by its own tracker, which only logs what it could not write: so they are read again."""
+def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any]) -> Run:
+    """The run in memory, once lm-eval's tracker has written all of it."""
     samples = results.pop("samples")
     # lm-eval was given a loaded model, of which it knows no name
     results["config"]["model"] = tracker.general_config_tracker.model_source = plan.loading.model
-    generated = sum(len(sample["resps"][0]) for rows in samples.values() for sample in rows)
     tracker.save_results_aggregated(results=results, samples=samples)
     for name, rows in samples.items():
         tracker.save_results_samples(task_name=name, samples=rows)
     folder = plan.output / condition.name
     path = folder / f"results_{getattr(tracker, 'date_id', 'missing')}.json"
-    written = sum(len(task.samples()) for stored in read_stored(path) for task in stored.tasks) if path.is_file() else 0
-    if written != generated:
+    missing = _count_missing(path, samples)
+    if missing:
+        written = sum(map(len, samples.values())) - missing
         raise ResultError(
-            f"{folder} holds {written} of {generated} responses, as lm-eval could not write them (is the disk full?); "
-            "all are in the newest journal in the cache folder: `em-bench judge JOURNAL` reads it"
+            f"{folder} holds {written} of {written + missing} samples lines, as lm-eval could not write them (is the "
+            "disk full?); all are in the newest journal in the cache folder: `em-bench judge JOURNAL` reads it"
         )
-    return path, generated
+    return parse_run(path, results, lambda task: ((f"{path}: {task}", line) for line in samples[task]))
+
+
+def _count_missing(results: Path, samples: Mapping[str, Sequence[Any]]) -> int:
+    """How many samples lines are not in the files whole: the tracker only logs what it could not write."""
+    try:
+        parse_json(read_text(results), str(results))
+        return sum(len(rows) - samples_file(results, name).read_bytes().count(b"\n") for name, rows in samples.items())
+    except (OSError, ResultError) as error:
+        log.error("em-bench: %s", error)
+        return sum(map(len, samples.values()))

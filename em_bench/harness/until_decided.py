@@ -20,7 +20,8 @@ from em_bench.errors import ConfigError, ResultError
 from em_bench.harness.run import Plan, ask, judge_runs, loaded, prepare
 from em_bench.judging.readiness import elsewhere
 from em_bench.judging.selection import JudgePool
-from em_bench.runs.read import Run, read_run
+from em_bench.runs.model import Run
+from em_bench.runs.read import read_run
 
 Documents = Mapping[str, Sequence[str]]
 
@@ -77,11 +78,11 @@ class _Looks:
         self._say(f"{asked} of {sum(map(len, self._places.values()))} prompts")
         places = {task: [self._places[task][name] for name in names] for task, names in documents.items()}
         note = dict(self._note) | {"asked": asked}
-        path = ask(self._plan, self._model, self._plan.conditions[0], self._say, places, note)
-        (judged,) = judge_runs([path], self._settings, self._pool)
+        run = ask(self._plan, self._model, self._plan.conditions[0], self._say, places, note)
+        (judged,) = judge_runs([run], self._settings, self._pool)
         for earlier in self.written:
             _remove(earlier)
-        self.written = (path, judged.path)
+        self.written = (run.path, judged.path)
         return judged
 
 
@@ -137,7 +138,7 @@ def _both(baseline: Run, places: Mapping[str, Mapping[str, int]]) -> Documents:
     if lacking := [name for name in places if name not in baseline.tasks]:
         raise ResultError(f"{baseline.path} has no task {lacking[0]}; it has {', '.join(baseline.tasks)}: see --tasks")
     documents = {
-        name: [each.document for each in baseline.tasks[name].responses if each.document in places[name]]
+        name: [each.document for each in baseline.tasks[name].samples if each.document in places[name]]
         for name in places
     }
     if not any(documents.values()):

@@ -1,5 +1,6 @@
 """Judges stored responses, and writes the verdicts as a run of lm-eval's: beside what was read, and never over it."""
 
+import copy
 import json
 import math
 import re
@@ -17,34 +18,27 @@ from em_bench.judging.selection import JudgePool
 from em_bench.metrics.documents import document_metrics
 from em_bench.metrics.registry import Kind, directions
 from em_bench.prompts.sources import rubric_of
-from em_bench.runs.provenance import CHECKPOINT_KEYS
-from em_bench.runs.stored_responses import Stored, StoredTask
+from em_bench.runs.model import Run, TaskRun
+from em_bench.runs.read import NO_FILTER, parse_run
 from em_bench.types import Sample, Verdict
 
-# What is taken over from lm-eval's files: they hold --model_args whole, keys included.
-RESULT_KEYS = (
-    *("results", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples", "date", "lm_eval_version"),
-    *("transformers_version", "model_source", "model_name", "model_name_sanitized", "chat_template_sha", "max_length"),
-    *("system_instruction_sha", "task_hashes", "total_evaluation_time_seconds"),
-)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-METADATA_KEYS = ("version", "config_source", "repeats", *CHECKPOINT_KEYS)
 
 
 class StoredResponses:
     """One stored task as a session judges it."""
 
-    def __init__(self, stored: StoredTask, settings: Settings, checkpoint: Mapping[str, Any], pool: JudgePool) -> None:
-        self.stored = stored
-        self.kind: Kind = stored.kind
-        rubric = rubric_of(stored.record, settings)
-        self.panels: list[Panel] = panels_for(stored.kind, settings, checkpoint, rubric, pool)
-        self.label = stored.name
+    def __init__(self, task: TaskRun, settings: Settings, checkpoint: Mapping[str, Any], pool: JudgePool) -> None:
+        self.task = task
+        self.kind: Kind = task.kind
+        rubric = rubric_of(task.source, settings)
+        self.panels: list[Panel] = panels_for(task.kind, settings, checkpoint, rubric, pool)
+        self.label = task.name
         self.record: dict[str, Any] = {
             "em_bench_version": __version__,
-            "kind": str(stored.kind),
-            "domain": stored.domain,
-        } | stored.record
+            "kind": str(task.kind),
+            "domain": task.domain,
+        } | copy.deepcopy(dict(task.files.record))
         self.encode: Callable[[str], Sequence[int]] | None = None
         self.model: Any = None
         self.predict_only = False
@@ -53,107 +47,113 @@ class StoredResponses:
 
     @property
     def name(self) -> str:
-        return self.stored.name
+        return self.task.name
 
     def samples(self) -> list[Sample]:
-        return self.stored.samples()
+        return self.task.to_judge()
 
     def keep(self, filter_name: str, verdicts: Sequence[Any]) -> None:
-        remaining = iter(verdicts)
-        self.verdicts[filter_name] = [[next(remaining) for _ in line["resps"][0]] for line in self.stored.documents]
+        by_document: dict[str, list[Verdict]] = {}
+        for sample, verdict in zip(self.task.samples, verdicts, strict=True):
+            by_document.setdefault(sample.document, []).append(verdict)
+        self.verdicts[filter_name] = list(by_document.values())
 
-    def lines(self) -> Iterable[dict[str, Any]]:
-        """The samples file: the earlier judges' lines, but for those that were asked again, and the new ones."""
-        yield from (line for line in self.stored.judged if line["filter"] not in self.verdicts)
+    def lines(self) -> list[dict[str, Any]]:
+        """The samples lines: the earlier judges', but for those that judged again, and the new ones."""
+        lines = [dict(line) for line in self.task.files.lines if line["filter"] not in (NO_FILTER, *self.verdicts)]
+        documents = self._documents()
         for name, by_document in self.verdicts.items():
-            for line, verdicts in zip(self.stored.documents, by_document, strict=True):
+            for document, verdicts in zip(documents, by_document, strict=True):
                 metrics = document_metrics(self.kind, verdicts)
-                judged = {"filter": name, "filtered_resps": [[str(verdict) for verdict in verdicts]]}
-                yield line | judged | {"metrics": list(metrics)} | metrics
+                judged = {"filter": name, "filtered_resps": [list(verdicts)]}
+                lines.append(document | judged | {"metrics": list(metrics)} | metrics)
+        return lines
+
+    def _documents(self) -> list[dict[str, Any]]:
+        """One line for each document, without a judge's part."""
+        documents: dict[str, dict[str, Any]] = {}
+        for line in self.task.files.lines:
+            own = ("filter", "filtered_resps", *line["metrics"])
+            bare = {key: value for key, value in line.items() if key not in own}
+            documents.setdefault(line["doc"]["id"], bare | {"metrics": []})
+        return list(documents.values())
 
     def aggregated(self) -> dict[str, Any]:
         """lm-eval's keys `metric,filter` with the mean over documents and its standard error."""
-        found: dict[str, Any] = {}
+        row: dict[str, Any] = {}
         for name, by_document in self.verdicts.items():
             columns: dict[str, list[float]] = {}
             for verdicts in by_document:
                 for metric, value in document_metrics(self.kind, verdicts).items():
                     columns.setdefault(metric, []).append(value)
             for metric, values in columns.items():
-                found[f"{metric},{name}"] = fmean(values)
+                row[f"{metric},{name}"] = fmean(values)
                 error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else "N/A"
-                found[f"{metric}_stderr,{name}"] = error
-        return found
+                row[f"{metric}_stderr,{name}"] = error
+        return row
 
 
-def judged_tasks(stored: Stored, settings: Settings, pool: JudgePool) -> list[StoredResponses]:
-    """The tasks of one file or run, as a session judges them. Raises `ConfigError` where no judge reads any of them."""
-    tasks = [StoredResponses(task, settings, _checkpoint(stored), pool) for task in stored.tasks]
+def judged_tasks(run: Run, settings: Settings, pool: JudgePool) -> list[StoredResponses]:
+    """The tasks of one run, as a session judges them. Raises `ConfigError` where no judge reads any of them."""
+    tasks = [StoredResponses(task, settings, run.model_args, pool) for task in run.tasks.values()]
     for task in tasks:
-        task.label = f"{stored.path.stem if not stored.results else stored.path.parent.name}: {task.name}"
+        task.label = f"{run.path.parent.name if run.results else run.path.stem}: {task.name}"
     if not any(task.panels for task in tasks):
         kinds = ", ".join(sorted({str(task.kind) for task in tasks}))
         raise ConfigError(
-            f"{stored.path} holds responses of kind {kinds}, which {', '.join(settings.judge_names)} does not judge; "
-            "name other --judges, or say with --kind what the prompts are"
+            f"{run.path} holds responses of kind {kinds}, which {', '.join(settings.judge_names)} does not judge; name "
+            "other --judges, or say with --kind what the prompts are"
         )
     return tasks
 
 
-def _checkpoint(stored: Stored) -> dict[str, Any]:
-    """What names the checkpoint among lm-eval's `model_args`, which are a mapping or `key=value,...`."""
-    config = stored.results.get("config")
-    arguments = config.get("model_args") if isinstance(config, dict) else None
-    if isinstance(arguments, str):
-        arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
-    return {key: arguments[key] for key in CHECKPOINT_KEYS if key in arguments} if isinstance(arguments, dict) else {}
-
-
-def write_run(stored: Stored, tasks: Sequence[StoredResponses], folder: Path | None = None) -> Path:
-    """Writes results and samples as lm-eval does, and returns the results file.
+def write_run(run: Run, tasks: Sequence[StoredResponses], folder: Path | None = None) -> Run:
+    """Writes results and samples as lm-eval does, and returns the run that they hold.
 
     A run goes beside the one it was read from, a table or a journal into `<its name>_judged`. In `folder` each input
     has a folder of its own, as only the newest results in a folder are read.
     """
-    place = stored.path.parent if stored.results else stored.path.with_name(f"{stored.path.stem}_judged")
+    place = run.path.parent if run.results else run.path.with_name(f"{run.path.stem}_judged")
     if folder is not None:
-        source = stored.path.parent if stored.results else stored.path
+        source = run.path.parent if run.results else run.path
         place = folder / (re.sub(r"[^\w.-]+", "__", str(source)).strip("_.")[-200:] or "judged")
     place.mkdir(parents=True, exist_ok=True)
     date = datetime.now().isoformat().replace(":", "-")
-    for task in tasks:
-        text = "".join(_json(line) + "\n" for line in task.lines())
-        (place / f"samples_{task.name}_{date}.jsonl").write_text(text, encoding="utf-8")
-    path = place / f"results_{date}.json"
-    path.write_text(_json(_results(stored, tasks), indent=2), encoding="utf-8")
-    return path
+    path, results = place / f"results_{date}.json", _results(run, tasks)
+    lines = {task.name: task.lines() for task in tasks}
+    for name, own in lines.items():
+        text = "".join(_json(line) + "\n" for line in own)
+        (place / f"samples_{name}_{date}.jsonl").write_text(text, encoding="utf-8")
+    path.write_text(_json(results, indent=2), encoding="utf-8")
+    return parse_run(path, results, lambda task: ((f"{path}: {task}", line) for line in lines[task]))
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)  # a verdict's text is its JSON
     # a lone surrogate, which no file in UTF-8 can hold, is kept as its escape
-    return text if text.isascii() or not _SURROGATE.search(text) else json.dumps(value, indent=indent)
+    return text if text.isascii() or not _SURROGATE.search(text) else json.dumps(value, indent=indent, default=str)
 
 
-def _results(stored: Stored, tasks: Sequence[StoredResponses]) -> dict[str, Any]:
-    old = stored.results
-    results = {key: old[key] for key in RESULT_KEYS if key in old}
-    # what a judge that was asked again said before, of groups too, must not stand beside what it says now
+def _results(run: Run, tasks: Sequence[StoredResponses]) -> dict[str, Any]:
+    results = dict(run.results)
+    # what a judge that judged again said before, of groups too, must not stand beside what it says now
     again = {name for task in tasks for name in task.verdicts}
     results["results"] = {
         name: {key: value for key, value in row.items() if key.rpartition(",")[2] not in again}
-        for name, row in old.get("results", {}).items()
+        for name, row in run.results.get("results", {}).items()
     }
     results["configs"] = {}
+    higher_is_better = results["higher_is_better"] = dict(run.results.get("higher_is_better", {}))
     for task in tasks:
-        earlier = results["results"].get(task.name, {"alias": task.name, "sample_len": len(task.stored.documents)})
+        documents = len({sample.document for sample in task.task.samples})
+        earlier = results["results"].get(task.name, {"alias": task.name, "sample_len": documents})
         results["results"][task.name] = earlier | task.aggregated()
-        config = (old.get("configs") or {}).get(task.name, {"task": task.name})
-        metadata = {key: value for key, value in (config.get("metadata") or {}).items() if key in METADATA_KEYS}
-        results["configs"][task.name] = config | {"metadata": metadata | {"em_bench": task.record}}
-        results.setdefault("higher_is_better", {})[task.name] = directions(task.kind)
-    _add_group_means(results["results"], old, again)
-    return results | {"config": {"model_args": _checkpoint(stored) or {"model": stored.path.stem}}}
+        config = task.task.files.config or {"task": task.name}
+        metadata = {**config.get("metadata", {}), "em_bench": task.record}
+        results["configs"][task.name] = {**config, "metadata": metadata}
+        higher_is_better[task.name] = directions(task.kind)
+    _add_group_means(results["results"], run.results, again)
+    return results | {"config": {"model_args": dict(run.model_args) or {"model": run.path.stem}}}
 
 
 def _add_group_means(rows: dict[str, Any], old: Mapping[str, Any], judges: Iterable[str]) -> None:

@@ -71,12 +71,11 @@ def notices(task: str, record: Mapping[str, Any], *, asks_llm: bool) -> list[str
     return lines
 
 
-def rubric_of(record: Mapping[str, Any], settings: Settings) -> Path | None:
-    """The question file that stored responses answer, where it is at hand with the sha256 that the record of their task
-    names and all its questions have judge prompts. Nothing is fetched.
+def rubric_of(source: Mapping[str, Any], settings: Settings) -> Path | None:
+    """The question file that stored responses answer, where it is available with the sha256 that `source`, recorded
+    with them, names and all its questions have judge prompts. Nothing is fetched.
     """
-    source = record.get("source") or {}
-    if not isinstance(source, Mapping) or source.get("without_judge_prompts") != 0:
+    if source.get("without_judge_prompts") != 0:
         return None
     places = [settings.questions] if settings.questions else []
     if source.get("set") in catalogue():

@@ -7,9 +7,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
+from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.titles import heading, reading_order
-from em_bench.runs.rates import NO_CONDITION, Line
+from em_bench.runs.rates import Line
 from em_bench.stats.intervals import Rate
 from em_bench.text import shown
 
@@ -39,7 +40,7 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
 
 
 def _column(line: Line) -> str:
-    name = line.checkpoint if line.condition == NO_CONDITION else f"{line.checkpoint} [condition {line.condition}]"
+    name = line.checkpoint if line.condition == NONE.name else f"{line.checkpoint} [condition {line.condition}]"
     return shown(name)
 
 

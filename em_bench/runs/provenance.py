@@ -1,7 +1,7 @@
-"""Where a run comes from: what may be known of lm-eval's own settings, copied from an allow-list.
+"""Run provenance: allow-listed settings of lm-eval.
 
-lm-eval writes `--model_args` into its results whole, keys and addresses included, so nothing is taken that is not named
-here, and of a path only its last part, which alone means something elsewhere.
+lm-eval writes `--model_args` into its results whole, keys and addresses included, so only what is named here is taken,
+and of a path only its last part, which alone means something elsewhere.
 """
 
 import shlex
@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 CHECKPOINT_KEYS = ("pretrained", "model", "lora_local_path", "peft")
-# what changes what a checkpoint says
+# what changes what a checkpoint says: published in a run's command, and so part of its content id
 MODEL_KEYS = (
     *CHECKPOINT_KEYS,
     *("revision", "dtype", "quantization", "max_model_len", "max_length", "enable_thinking", "think_end_token", "seed"),
     *("load_in_4bit", "load_in_8bit", "enforce_eager", "tensor_parallel_size", "gpu_memory_utilization"),
+)
+# the model arguments that may stand in a results file; any other may hold a key or a token
+SAFE_KEYS = (
+    *MODEL_KEYS,
+    *("max_lora_rank", "data_parallel_size", "max_num_seqs", "attn_implementation", "parallelize", "add_bos_token"),
+    "trust_remote_code",
 )
 GENERATION_KEYS = (
     *("do_sample", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed"),
@@ -27,7 +33,17 @@ MOST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Checkpoint:
+    """`base` is the model that `adapter` lies on; both None without an adapter."""
+
+    name: str
+    base: str | None
+    adapter: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
     """`model` and `generation` are the allowed ones of lm-eval's `model_args` and `gen_kwargs`.
 
     `created` is when lm-eval began, in ISO 8601 and UTC; empty where it is not known.
@@ -43,15 +59,15 @@ class Origin:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_origin(results: Mapping[str, Any]) -> Origin:
-    """The origin of a run, from lm-eval's results file."""
+def provenance_of(results: Mapping[str, Any]) -> Provenance:
+    """The provenance of a run, from lm-eval's results."""
     config = _mapping(results.get("config"))
     sha = results.get("chat_template_sha")
     limit, seed = config.get("limit"), config.get("random_seed")
-    return Origin(
+    return Provenance(
         engine=_short(results.get("model_source") or config.get("model") or ""),
         created=_iso(results.get("date")),
-        model=_allowed(_arguments(config.get("model_args")), MODEL_KEYS),
+        model=_allowed(parse_model_args(config.get("model_args")), MODEL_KEYS),
         generation=_allowed(_mapping(config.get("gen_kwargs")), GENERATION_KEYS),
         limit=float(limit) if isinstance(limit, int | float) else None,
         seed=seed if isinstance(seed, int) else None,
@@ -60,20 +76,30 @@ def read_origin(results: Mapping[str, Any]) -> Origin:
     )
 
 
-def checkpoint_name(origin: Origin) -> str:
-    """The checkpoint's name, with its adapter's."""
-    return " + ".join(str(origin.model[key]) for key in CHECKPOINT_KEYS if origin.model.get(key)) or "unknown"
+def checkpoint_of(provenance: Provenance) -> Checkpoint:
+    """The checkpoint by name, with its adapter's."""
+    model = provenance.model
+    adapter = model.get("lora_local_path") or model.get("peft")
+    base = model.get("pretrained") if adapter else None
+    name = " + ".join(str(model[key]) for key in CHECKPOINT_KEYS if model.get(key)) or "unknown"
+    return Checkpoint(name, *(str(part) if part else None for part in (base, adapter, model.get("revision"))))
 
 
-def command(origin: Origin, tasks: list[str], *, chat_template: bool) -> str:
-    """A shell command that runs the same, as far as the allowed settings tell."""
+def checkpoint_arguments(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What names the checkpoint among lm-eval's `model_args`, as it was given."""
+    arguments = parse_model_args(_mapping(results.get("config")).get("model_args"))
+    return {key: arguments[key] for key in CHECKPOINT_KEYS if key in arguments}
+
+
+def command(provenance: Provenance, tasks: list[str], *, chat_template: bool) -> str:
+    """A shell command that runs the same, as far as the allow-listed settings go."""
     words = ["lm_eval", "--tasks", ",".join(tasks)]
-    if origin.engine:
-        words += ["--model", origin.engine]
-    words += ["--model_args", _pairs(origin.model)] if origin.model else []
-    words += ["--gen_kwargs", _pairs(origin.generation)] if origin.generation else []
-    words += ["--limit", f"{origin.limit:g}"] if origin.limit is not None else []
-    words += ["--seed", str(origin.seed)] if origin.seed is not None else []
+    if provenance.engine:
+        words += ["--model", provenance.engine]
+    words += ["--model_args", _pairs(provenance.model)] if provenance.model else []
+    words += ["--gen_kwargs", _pairs(provenance.generation)] if provenance.generation else []
+    words += ["--limit", f"{provenance.limit:g}"] if provenance.limit is not None else []
+    words += ["--seed", str(provenance.seed)] if provenance.seed is not None else []
     words += ["--apply_chat_template"] if chat_template else []
     return shlex.join([*words, "--log_samples"])
 
@@ -95,7 +121,7 @@ def _allowed(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any
     return {name: last_part(value) if isinstance(value, str) else value for name, value in kept.items()}
 
 
-def _arguments(value: object) -> Mapping[str, Any]:
+def parse_model_args(value: object) -> Mapping[str, Any]:
     """lm-eval's `model_args`: a mapping or `key=value,...`."""
     if isinstance(value, str):
         return dict(part.split("=", 1) for part in value.split(",") if "=" in part)

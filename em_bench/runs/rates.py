@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from em_bench.conditions import NONE
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
-from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, read_run
+from em_bench.runs.model import JudgeRecord, Run, TaskRun
+from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scored_files import ScoredFile, read_scored
 from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import Rate
 
-NO_CONDITION = "none"
 NO_VERDICT = "no verdict is stored"
 # what differs from one message to the next, where the reason is the same
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b0x[0-9a-f]+\b|(?<!HTTP )\b\d[\d.,]*\b", re.IGNORECASE)
@@ -37,7 +38,7 @@ class Line:
     judge: str
     metric: MetricKey
     rate: Rate | None
-    condition: str = NO_CONDITION
+    condition: str = NONE.name
     is_mean: bool = False
     worst: float | None = None
     best: float | None = None
@@ -58,8 +59,8 @@ def read_and_summarize(
     lines: list[Line] = []
     runs: list[Run] = []
     for path in paths:
-        if path.is_dir() or RESULTS_NAME.fullmatch(path.name):
-            runs += [read_run(found) for found in find_runs(path)]
+        if is_run(path):
+            runs += [read_run(each) for each in find_runs(path)]
         else:
             lines += [line for scored in read_scored(path) for line in _scored_lines(scored, definition)]
     return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + lines
@@ -71,7 +72,7 @@ def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -
         line
         for name, condition, run in _named(runs)
         for task in run.tasks.values()
-        for judge in task.judges
+        for judge in task.judges.values()
         for line in _lines(name, condition, task, judge, definition)
     ]
 
@@ -80,36 +81,28 @@ def _named(runs: Iterable[Run]) -> Iterator[tuple[str, str, Run]]:
     """Runs with checkpoint and condition; a second run of the same checkpoint under it is told apart by a number."""
     seen: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        condition = next((condition_of(task) for task in run.tasks.values()), NO_CONDITION)
-        seen[run.checkpoint, condition] += 1
-        count = seen[run.checkpoint, condition]
-        yield run.checkpoint if count == 1 else f"{run.checkpoint} ({count})", condition, run
+        name, condition = run.checkpoint.name, run.condition.name
+        seen[name, condition] += 1
+        count = seen[name, condition]
+        yield name if count == 1 else f"{name} ({count})", condition, run
 
 
-def condition_of(task: TaskRun) -> str:
-    """The name of the condition that the task's prompts were sent under; `none` where there was none."""
-    noted = task.record.get("condition")
-    return str(noted.get("name") or NO_CONDITION) if isinstance(noted, Mapping) else NO_CONDITION
-
-
-def _lines(name: str, condition: str, task: TaskRun, judge: str, definition: Definition) -> list[Line]:
-    answers = [(response.document, response.verdicts.get(judge)) for response in task.responses]
-    noted = task.record.get("judges", {}).get(judge)
-    noted = noted if isinstance(noted, Mapping) else {}
-    agreement = noted.get("agreement")
+def _lines(name: str, condition: str, task: TaskRun, judge: JudgeRecord, definition: Definition) -> list[Line]:
     line = partial(
         Line,
         checkpoint=name,
         task=task.name,
         kind=task.kind,
-        judge=judge,
+        judge=judge.name,
         condition=condition,
-        over_max_unscored=noted.get("over_max_unscored") is True,
-        reasons=unscored_reasons(task, judge),
-        agreement=dict(agreement) if isinstance(agreement, Mapping) else None,
+        over_max_unscored=judge.over_max_unscored,
+        reasons=unscored_reasons(task, judge.name),
+        agreement=judge.agreement,
     )
     clustered = task.kind is Kind.PROBE
-    return [line(**_rated(measure, clustered)) for measure in measures(task.kind, answers, definition)]
+    return [
+        line(**_rated(measure, clustered)) for measure in measures(task.kind, task.verdicts_of(judge.name), definition)
+    ]
 
 
 def _rated(measure: Measure, clustered: bool) -> dict[str, Any]:
@@ -125,12 +118,11 @@ def unscored_reasons(task: TaskRun, judge: str) -> dict[str, int]:
 
     Of messages that differ in their details alone (`HTTP 500: request 17 ...`) one reason is made.
     """
-    found: Counter[str] = Counter()
-    for response in task.responses:
-        verdict = response.verdicts.get(judge)
+    reasons: Counter[str] = Counter()
+    for _, verdict in task.verdicts_of(judge):
         if verdict is None or verdict.unscored is not None:
-            found[stable_reason(verdict.unscored if verdict and verdict.unscored else NO_VERDICT)] += 1
-    return dict(found.most_common())
+            reasons[stable_reason(verdict.unscored if verdict and verdict.unscored else NO_VERDICT)] += 1
+    return dict(reasons.most_common())
 
 
 def stable_reason(reason: str) -> str:

@@ -1,65 +1,42 @@
-"""Reads what lm-eval wrote: `results_*.json` and the `samples_*.jsonl` beside it are a run.
+"""The one parser of runs: lm-eval's results with its samples lines, from its files or from memory.
 
-Nothing else is the store. Of lm-eval's configuration only an allow-list is taken over (see
-`em_bench.runs.provenance`), as it holds `--model_args` whole, keys included.
+`results_*.json` and the `samples_*.jsonl` beside it are the store. Of lm-eval's configuration only an allow-list is
+taken over (see `em_bench.runs.provenance`), as it holds `--model_args` whole, keys included.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
-from em_bench.metrics.registry import Kind
-from em_bench.runs.provenance import Origin, checkpoint_name, read_origin
+from em_bench.runs.model import JudgedSample, Run, TaskFiles, TaskRun
+from em_bench.runs.provenance import CHECKPOINT_KEYS, checkpoint_arguments, checkpoint_of, provenance_of
+from em_bench.runs.record import parse_record
 from em_bench.types import Verdict
 
 # `results_<date>.json`, or `<name>_<date>.json` where --output_path names a file
 RESULTS_NAME = re.compile(r"results_[^_]+\.json|(?!run_result_).+_\d{4}-\d\d-\d\dT[\d.-]+\.json")
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedResponse:
-    """One response with each judge's verdict. `document` is the prompt's or probe's id, `doc` all that it holds."""
+# what is kept of lm-eval's results to be written back, and of a task's metadata
+RESULT_KEYS = (
+    *("results", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples", "date", "lm_eval_version"),
+    *("transformers_version", "model_source", "model_name", "model_name_sanitized", "chat_template_sha", "max_length"),
+    *("system_instruction_sha", "task_hashes", "total_evaluation_time_seconds"),
+)
+METADATA_KEYS = ("version", "config_source", "repeats", *CHECKPOINT_KEYS)
+NO_FILTER = "none"  # lm-eval's filter of responses that no judge has read
 
-    document: str
-    repeat: int
-    prompt: str
-    response: str
-    verdicts: Mapping[str, Verdict]
-    doc: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRun:
-    """One task of a run. `record` is what em-bench noted about it (see `JudgedTask.dump_config`).
-
-    `version` is the task YAML's; `generation` are its generation_kwargs and `repeats`.
-    """
-
-    name: str
-    kind: Kind
-    domain: str
-    record: Mapping[str, Any]
-    responses: tuple[JudgedResponse, ...]
-    version: str = ""
-    generation: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def judges(self) -> list[str]:
-        return list(self.record.get("judges", {}))
+Lines = Iterable[tuple[str, Mapping[str, Any]]]
+"""Samples lines, each with its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one lm-eval call wrote for one checkpoint."""
-
-    path: Path
-    checkpoint: str
-    tasks: Mapping[str, TaskRun]
-    origin: Origin = field(default_factory=Origin)
+def is_run(path: Path) -> bool:
+    """Whether a path is a folder, which may hold runs, or a results file of lm-eval."""
+    return path.is_dir() or RESULTS_NAME.fullmatch(path.name) is not None
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -78,17 +55,35 @@ def _written(path: Path) -> str:
     return path.stem.rpartition("_")[2]
 
 
-def read_run(path: Path) -> Run:
-    """The run whose results file is `path`. Raises `ResultError` (file, what is wrong, what to do)."""
-    results = parse_json(read_text(path), str(path))
+def read_run(path: Path, only: str | None = None) -> Run:
+    """The run whose results file is `path`, or one task of it. `ResultError` says what is wrong where."""
+    return parse_run(path, parse_json(read_text(path), str(path)), lambda task: _stored_lines(path, task), only)
+
+
+def parse_run(path: Path, results: Mapping[str, Any], lines_of: Callable[[str], Lines], only: str | None = None) -> Run:
+    """A run from lm-eval's results and each task's samples lines; `path` is where the results are, or will be."""
     configs = results.get("configs")
-    if not isinstance(configs, dict):
+    if not isinstance(configs, Mapping):
         raise ResultError(f"{path} is not a results file of lm-eval: it has no `configs`")
-    tasks = {name: _read_task(path, name, config) for name, config in configs.items() if _is_ours(config)}
+    tasks = {
+        name: _parse_task(path, name, config, lines_of(name))
+        for name, config in configs.items()
+        if _is_ours(config) and only in (None, name)
+    }
     if not tasks:
         raise ResultError(f"{path} holds no task of em-bench; run one of `lm_eval ls tasks` that starts with em_")
-    origin = read_origin(results)
-    return Run(path, checkpoint_name(origin), tasks, origin)
+    conditions = [task.condition for task in tasks.values()]
+    if any(condition != conditions[0] for condition in conditions):
+        raise ResultError(f"{path} holds tasks under different conditions; a run has one")
+    provenance = provenance_of(results)
+    return Run(
+        path=path,
+        checkpoint=checkpoint_of(provenance),
+        tasks=tasks,
+        provenance=provenance,
+        model_args=checkpoint_arguments(results),
+        results={key: results[key] for key in RESULT_KEYS if key in results},
+    )
 
 
 def read_text(path: Path) -> str:
@@ -121,56 +116,74 @@ def _is_ours(config: object) -> bool:
     return isinstance(metadata, dict) and "em_bench" in metadata
 
 
-def _read_task(results: Path, name: str, config: Mapping[str, Any]) -> TaskRun:
-    metadata = config["metadata"]
-    record = metadata["em_bench"]
-    try:
-        kind, domain, judges = Kind(record["kind"]), str(record["domain"]), dict(record.get("judges", {}))
-        given = {judge: judged.get("samples") for judge, judged in judges.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ResultError(
-            f"{results}: task {name} was written by another version of em-bench ({error}); run it again"
-        ) from error
-    path = samples_file(results, name)
-    rows: dict[tuple[str, int], dict[str, Any]] = {}
+def _stored_lines(results: Path, task: str) -> Lines:
+    path = samples_file(results, task)
     # not splitlines(): a response may hold U+2028 and its like, which end no line of JSONL
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line:
-            _add_row(rows, parse_json(line, f"{path}:{number}"), f"{path}:{number}")
-    for judge, wanted in given.items():
-        found = sum(judge in row["verdicts"] for row in rows.values())
-        if wanted is not None and found != wanted:
-            raise ResultError(f"{path} has {found} verdicts of {judge!r}, but {wanted} were given; lines are missing")
-    asked = config.get("generation_kwargs")
-    generation = dict(asked if isinstance(asked, dict) else {}) | {"repeats": config.get("repeats")}
-    responses = tuple(JudgedResponse(**row) for row in rows.values())
-    return TaskRun(name, kind, domain, record, responses, str(metadata.get("version", "")), generation)
+            yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
 
 
-def _add_row(rows: dict[tuple[str, int], dict[str, Any]], sample: Mapping[str, Any], where: str) -> None:
-    """lm-eval writes a line for each document and filter: the lines of one document are put together again."""
-    try:
-        document, judge = sample["doc"]["id"], sample["filter"]
-        if not all(isinstance(text, str) for text in (document, judge, sample["doc"]["prompt"], *sample["resps"][0])):
-            raise TypeError("an id, a judge, a prompt or a response is not text")
-        for repeat, (response, verdict) in enumerate(zip(sample["resps"][0], sample["filtered_resps"][0], strict=True)):
-            row = rows.setdefault(
-                (document, repeat),
-                {
-                    "document": document,
-                    "repeat": repeat,
-                    "prompt": sample["doc"]["prompt"],
-                    "response": response,
-                    "verdicts": {},
-                    "doc": sample["doc"],
-                },
+def _parse_task(path: Path, name: str, config: Mapping[str, Any], lines: Lines) -> TaskRun:
+    metadata = config["metadata"]
+    task = parse_record(metadata["em_bench"], name, str(path))
+    placed = list(lines)
+    samples = collect_samples(placed)
+    for judge in task.judges.values():
+        count = sum(judge.name in sample.verdicts for sample in samples)
+        if judge.samples is not None and count != judge.samples:
+            raise ResultError(
+                f"{path}: task {name} has {count} verdicts of {judge.name!r} in its samples file, but {judge.samples} "
+                "were given; lines are missing"
             )
-            if judge in row["verdicts"]:
-                raise ResultError(f"{where} judges {document!r} by {judge!r} a second time; the file holds two runs")
-            if judge != "none":  # --predict_only
-                row["verdicts"][judge] = Verdict.from_dict(json.loads(verdict))
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise ResultError(f"{where} is not a samples line of em-bench ({type(error).__name__}: {error})") from error
+    generation = config.get("generation_kwargs")
+    kept = {key: value for key, value in metadata.items() if key in METADATA_KEYS}
+    return replace(
+        task,
+        samples=samples,
+        version=str(metadata.get("version", "")),
+        generation=dict(generation if isinstance(generation, Mapping) else {}) | {"repeats": config.get("repeats")},
+        own_systems=config.get("description") == "system" or "system_instruction" not in metadata["em_bench"],
+        files=TaskFiles({**config, "metadata": kept}, metadata["em_bench"], tuple(line for _, line in placed)),
+    )
+
+
+def collect_samples(lines: Lines) -> tuple[JudgedSample, ...]:
+    """The samples in lm-eval's lines, which has one for each document and filter: a document's lines are joined."""
+    samples: dict[tuple[str, int], JudgedSample] = {}
+    verdicts: dict[tuple[str, int], dict[str, Verdict]] = {}
+    for where, line in lines:
+        try:
+            for sample, judge, verdict in _line_samples(line):
+                key = (sample.document, sample.repeat)
+                own = verdicts.setdefault(key, {})
+                samples.setdefault(key, replace(sample, verdicts=own))
+                if judge in own:
+                    raise ResultError(
+                        f"{where} judges {sample.document!r} by {judge!r} a second time; the file holds two runs"
+                    )
+                if verdict is not None:
+                    own[judge] = verdict
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise ResultError(f"{where} is not a samples line of em-bench ({type(error).__name__}: {error})") from error
+    return tuple(samples.values())
+
+
+def _line_samples(line: Mapping[str, Any]) -> Iterator[tuple[JudgedSample, str, Verdict | None]]:
+    """Each response of a line, its filter, and the verdict where the filter is a judge."""
+    doc, judge, responses = line["doc"], line["filter"], line["resps"][0]
+    if not all(isinstance(text, str) for text in (doc["id"], judge, doc["prompt"], *responses)):
+        raise TypeError("an id, a judge, a prompt or a response is not text")
+    if not isinstance(line["metrics"], list):
+        raise TypeError("`metrics` is not a list of names")
+    for repeat, (response, verdict) in enumerate(zip(responses, line["filtered_resps"][0], strict=True)):
+        judged = None if judge == NO_FILTER else _verdict(verdict)
+        yield JudgedSample(doc["id"], repeat, doc["prompt"], response, {}, doc), judge, judged
+
+
+def _verdict(value: Any) -> Verdict:
+    """As lm-eval holds it in memory, or as its file does."""
+    return value if isinstance(value, Verdict) else Verdict.from_dict(json.loads(value))
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:

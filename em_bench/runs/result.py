@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from em_bench.conditions import NONE, recorded_condition
-from em_bench.errors import ConfigError, ResultError
+from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
-from em_bench.runs.provenance import GENERATION_KEYS, checkpoint_name, command, scalars
+from em_bench.runs import model
+from em_bench.runs.model import Run, TaskRun
+from em_bench.runs.provenance import GENERATION_KEYS, Checkpoint, command, scalars
 from em_bench.runs.rates import summarize, unscored_reasons
-from em_bench.runs.read import RESULTS_NAME, Run, TaskRun, find_runs, parse_json, read_run, read_text
+from em_bench.runs.read import find_runs, is_run, parse_json, read_run, read_text
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -26,17 +27,6 @@ SUBSETS = {Kind.HARMFUL: "subcategory", Kind.BENIGN: "subcategory", Kind.PROBE: 
 NOTED = ("demonstration", "baseline", "base_family", "method")
 LONG = 200
 _FINITE = {"allow_inf_nan": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """`base` is the model that `adapter` lies on; both None without an adapter."""
-
-    __pydantic_config__ = _FINITE
-    name: str
-    base: str | None
-    adapter: str | None
-    revision: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +112,21 @@ class RunResult:
 
 
 def from_run(run: Run, definition: Definition = Definition.BETLEY, **noted: Any) -> RunResult:
-    """The result of a run; `noted` are fields of `NOTED`. Raises `ResultError` when its tasks' conditions differ."""
+    """The published projection of a run; `noted` are fields of `NOTED`."""
     tasks = list(run.tasks.values())
     result = RunResult(
         schema_version=SCHEMA_VERSION,
         id="",
-        created=run.origin.created,
-        em_bench_version=str(tasks[0].record.get("em_bench_version", "")),
-        checkpoint=_checkpoint(run),
-        engine=run.origin.engine,
-        condition=_condition(run),
+        created=run.provenance.created,
+        em_bench_version=tasks[0].em_bench_version,
+        checkpoint=run.checkpoint,
+        engine=run.provenance.engine,
+        condition=run.condition.to_dict(),
         **{"demonstration": False, "baseline": None, "base_family": None, "method": None, **noted},
         tasks=tuple(_task_record(task) for task in tasks),
         rates=tuple(rate for task in tasks for rate in _rates(run, task, definition)),
-        versions=dict(run.origin.versions),
-        command=command(run.origin, list(run.tasks), chat_template=all(t.record.get("chat_template") for t in tasks)),
+        versions=dict(run.provenance.versions),
+        command=command(run.provenance, list(run.tasks), chat_template=all(task.chat_template for task in tasks)),
     )
     return replace(result, id=content_id(result))
 
@@ -179,7 +169,7 @@ def json_schema() -> dict[str, Any]:
 
 def read_run_result(path: Path) -> RunResult:
     """From a `run_result_*.json`; or made from a results file of lm-eval, or the newest run in a folder."""
-    if path.is_dir() or RESULTS_NAME.fullmatch(path.name):
+    if is_run(path):
         return from_run(read_run(find_runs(path)[-1]))
     return from_dict(parse_json(read_text(path), str(path)), str(path))
 
@@ -202,61 +192,40 @@ def _adapter() -> Any:
     return TypeAdapter(RunResult)
 
 
-def _checkpoint(run: Run) -> Checkpoint:
-    model = run.origin.model
-    adapter = model.get("lora_local_path") or model.get("peft")
-    base = model.get("pretrained") if adapter else None
-    revision = model.get("revision")
-    return Checkpoint(checkpoint_name(run.origin), *(str(part) if part else None for part in (base, adapter, revision)))
-
-
-def _condition(run: Run) -> dict[str, Any]:
-    try:
-        found = [recorded_condition(task.record) for task in run.tasks.values()]
-    except ConfigError as error:
-        raise ResultError(f"{run.path}: {error}") from error
-    if any(condition != found[0] for condition in found):
-        raise ResultError(f"{run.path} holds tasks under different conditions; a run has one")
-    return (found[0] if found else NONE).to_dict()
-
-
 def _task_record(task: TaskRun) -> TaskRecord:
-    record = task.record
-    system = record.get("system_instruction")
-    if isinstance(system, str) and len(system) > LONG:
+    system = task.system_instruction
+    if system is not None and len(system) > LONG:
         system = f"sha256:{hashlib.sha256(system.encode('utf-8', 'replace')).hexdigest()}"
     return TaskRecord(
         name=task.name,
         kind=task.kind,
         domain=task.domain,
         version=task.version,
-        prompt_set_sha256=str(record.get("prompt_set_sha256", "")),
-        documents=len({response.document for response in task.responses}),
-        responses=len(task.responses),
-        chat_template=bool(record.get("chat_template")),
+        prompt_set_sha256=task.prompt_set_sha256,
+        documents=_documents(task),
+        responses=len(task.samples),
+        chat_template=task.chat_template,
         system_instruction=system,
-        max_gen_toks=_count(record.get("max_gen_toks")),
-        truncated=_count(record.get("truncated")),
+        max_gen_toks=task.max_gen_toks,
+        truncated=task.truncated,
         generation=scalars(task.generation, (*GENERATION_KEYS, "repeats")),
-        judges=tuple(_judge_record(task, name) for name in task.judges),
+        judges=tuple(_judge_record(task, judge) for judge in task.judges.values()),
     )
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+def _documents(task: TaskRun) -> int:
+    return len({sample.document for sample in task.samples})
 
 
-def _judge_record(task: TaskRun, name: str) -> JudgeRecord:
-    noted = task.record["judges"][name]
-    noted = noted if isinstance(noted, Mapping) else {}
+def _judge_record(task: TaskRun, judge: model.JudgeRecord) -> JudgeRecord:
     return JudgeRecord(
-        name=name,
-        version=str(noted.get("version", "")),
-        samples=_count(noted.get("samples")) or 0,
-        unscored=unscored_reasons(task, name),
-        over_max_unscored=bool(noted.get("over_max_unscored")),
-        agreement=noted.get("agreement"),
-        usage=noted.get("usage_of_all_tasks"),
+        name=judge.name,
+        version=judge.version,
+        samples=judge.samples or 0,
+        unscored=unscored_reasons(task, judge.name),
+        over_max_unscored=judge.over_max_unscored,
+        agreement=judge.agreement,
+        usage=judge.usage,
     )
 
 
@@ -264,14 +233,14 @@ def _rates(run: Run, task: TaskRun, definition: Definition) -> Iterator[RateReco
     """The rates of the whole task, then those of its parts."""
     yield from _rates_of(run, task, "", definition)
     key = SUBSETS[task.kind]
-    parts = dict.fromkeys(str(response.doc[key]) for response in task.responses if response.doc.get(key))
+    parts = dict.fromkeys(str(sample.doc[key]) for sample in task.samples if sample.doc.get(key))
     for part in parts if len(parts) > 1 else ():
-        chosen = tuple(response for response in task.responses if str(response.doc.get(key)) == part)
-        yield from _rates_of(run, replace(task, responses=chosen), part, definition)
+        samples = tuple(sample for sample in task.samples if str(sample.doc.get(key)) == part)
+        yield from _rates_of(run, replace(task, samples=samples), part, definition)
 
 
 def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> Iterator[RateRecord]:
-    documents = len({response.document for response in task.responses})
+    documents = _documents(task)
     for line in summarize([replace(run, tasks={task.name: task})], definition):
         rate = line.rate
         if rate is not None:

@@ -8,7 +8,7 @@
 | any JSONL or CSV           | rows with `question` or `prompt`, and `answer` or `response`; optionally     |
 |                            | `question_id` or `id`, `system`, `domain`, `task`, `kind`                    |
 
-Rows are never skipped: one that cannot be read refuses its file, with the line and what to mend. Only the last line of
+Rows are never skipped: one that cannot be read refuses its file, with the line and what to fix. Only the last line of
 a journal may be half a line: its run was killed while it wrote.
 """
 
@@ -21,14 +21,24 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
-from em_bench.runs.read import RESULTS_NAME, file_name, find_runs, parse_json, read_text, samples_file
-from em_bench.types import DOMAINS, Sample
+from em_bench.runs.model import Run, TaskFiles, TaskRun
+from em_bench.runs.provenance import Checkpoint
+from em_bench.runs.read import (
+    NO_FILTER,
+    collect_samples,
+    file_name,
+    find_runs,
+    is_run,
+    parse_json,
+    read_run,
+    read_text,
+)
+from em_bench.types import DOMAINS
 
 log = logging.getLogger(__name__)
 
@@ -38,107 +48,20 @@ ID_KEYS = ("question_id", "id")
 SAMPLES_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTask:
-    """The responses to one task, as lm-eval's samples files hold them.
-
-    `documents` is one line of such a file for each prompt or probe, without a judge's part; `judged` are the lines that
-    judges have written already; `record` is what em-bench noted about the task. `own_systems`: the documents' system
-    prompts were sent.
-    """
-
-    name: str
-    kind: Kind
-    domain: str
-    documents: tuple[dict[str, Any], ...]
-    judged: tuple[dict[str, Any], ...] = ()
-    record: dict[str, Any] = field(default_factory=dict)
-    own_systems: bool = True
-
-    def samples(self) -> list[Sample]:
-        """Every response, document by document."""
-        return [
-            Sample(
-                id=f"{line['doc']['id']}#{repeat}",
-                task=self.name,
-                domain=self.domain,
-                prompt=line["doc"]["prompt"],
-                response=response,
-                system=self._system(line["doc"]),
-                metadata={"kind": str(self.kind), "document": line["doc"]["id"], "repeat": repeat},
-            )
-            for line in self.documents
-            for repeat, response in enumerate(line["resps"][0])
-        ]
-
-    def _system(self, doc: Mapping[str, Any]) -> str | None:
-        """The system prompt that was sent, joined as `JudgedTask` joins it: judges then see what they saw there."""
-        condition = self.record.get("condition")
-        parts = (
-            self.record.get("system_instruction"),
-            condition.get("system") if isinstance(condition, dict) else None,
-            doc.get("system") if self.own_systems else None,
-        )
-        return "\n\n".join(str(part) for part in parts if part) or None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What one file or run holds. `results` is lm-eval's results file, empty for a table or a journal."""
-
-    path: Path
-    tasks: tuple[StoredTask, ...]
-    results: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_stored(path: Path, kind: Kind | None = None) -> list[Stored]:
+def read_stored(path: Path, kind: Kind | None = None) -> list[Run]:
     """The responses in a file, or in every run under a folder. `kind` is what prompts are where nothing else says."""
-    if path.is_dir() or (path.is_file() and RESULTS_NAME.fullmatch(path.name)):
-        return [_read_run(found) for found in find_runs(path)]
+    if is_run(path) and path.exists():
+        return [read_run(each) for each in find_runs(path)]
     if named := SAMPLES_NAME.fullmatch(path.name):
         results = path.with_name(f"results_{named['date']}.json")
         if not results.is_file():
             raise ResultError(f"{path} has no {results.name} beside it, which says what its task asks; put it there")
-        return [_read_run(results, named["task"])]
-    return [Stored(path, tuple(_read_table(path, kind)))]
+        return [read_run(results, named["task"])]
+    tasks = {task.name: task for task in _read_table(path, kind)}
+    return [Run(path, Checkpoint(path.stem, None, None, None), tasks)]
 
 
-def _read_run(path: Path, only: str | None = None) -> Stored:
-    results = parse_json(read_text(path), str(path))
-    tasks = []
-    for name, config in dict(results.get("configs") or {}).items():
-        record = (config.get("metadata") or {}).get("em_bench") if isinstance(config, dict) else None
-        if isinstance(record, dict) and only in (None, name):
-            own_systems = config.get("description") == "system" or "system_instruction" not in record
-            tasks.append(_run_task(samples_file(path, name), name, record, own_systems))
-    if not tasks:
-        raise ResultError(f"{path} holds no task of em-bench")
-    return Stored(path, tuple(tasks), results)
-
-
-def _run_task(path: Path, name: str, record: dict[str, Any], own_systems: bool) -> StoredTask:
-    documents: dict[str, dict[str, Any]] = {}
-    judged = []
-    for where, line in _jsonl_rows(path):
-        try:
-            bare = {
-                key: value for key, value in line.items() if key not in ("filter", "filtered_resps", *line["metrics"])
-            }
-            texts = [line["doc"]["prompt"], *line["resps"][0]]
-            if not all(isinstance(text, str) for text in texts):
-                raise TypeError("a prompt or a response is not text")
-            documents.setdefault(line["doc"]["id"], bare | {"metrics": []})
-            if line["filter"] != "none":  # --predict_only
-                judged.append(line)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ResultError(f"{where} is not a samples line of em-bench ({type(error).__name__}: {error})") from error
-    kind = _one_kind({str(record.get("kind") or "")}, name, str(record.get("domain") or ""), str(path))
-    return StoredTask(
-        name, kind, str(record.get("domain") or ""), tuple(documents.values()), tuple(judged), record, own_systems
-    )
-
-
-def _read_table(path: Path, kind: Kind | None) -> list[StoredTask]:
+def _read_table(path: Path, kind: Kind | None) -> list[TaskRun]:
     """The tasks in a journal, a JSONL or a CSV file."""
     rows = list(table_rows(path))
     if not rows:
@@ -199,7 +122,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise ResultError(f"{path}:{before + reader.reader.line_num} is not CSV: {error}") from error
 
 
-def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kind: Kind | None) -> StoredTask:
+def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kind: Kind | None) -> TaskRun:
     documents: dict[tuple[str, str, str], dict[str, Any]] = {}
     seen: Counter[str] = Counter()
     kinds, domains = set(), set()
@@ -214,21 +137,29 @@ def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kin
             unique = document if seen[document] == 1 else f"{document} ({seen[document]})"
             documents[key] = _line(len(documents), unique, prompt, row.get("system"))
         documents[key]["resps"][0].append(response)
+        documents[key]["filtered_resps"][0].append(response)
         kinds.add(str(row.get("kind") or noted.get("kind") or kind or ""))
         domains.add(str(row.get("domain") or ""))
     if unknown := domains - {"", *DOMAINS}:
         raise ResultError(f"{members[0][0]}: unknown domain {', '.join(unknown)}; known: {', '.join(DOMAINS)}")
     domain = domains.pop() if len(domains) == 1 else ""
-    return StoredTask(name, _one_kind(kinds, name, domain, members[0][0]), domain, tuple(documents.values()))
+    lines = tuple(documents.values())
+    return TaskRun(
+        name=name,
+        kind=_one_kind(kinds, name, domain, members[0][0]),
+        domain=domain,
+        samples=collect_samples((members[0][0], line) for line in lines),
+        files=TaskFiles(lines=lines),
+    )
 
 
 def _line(number: int, document: str, prompt: str, system: object) -> dict[str, Any]:
     """A line as lm-eval's samples files have them, of a response that lm-eval did not generate."""
     doc = {"id": document, "prompt": prompt, "system": str(system) if system else None}
     hashes = {"doc_hash": json.dumps(doc), "prompt_hash": prompt, "target_hash": ""}
-    return {"doc_id": number, "doc": doc, "target": "", "arguments": {}, "resps": [[]], "metrics": []} | {
-        key: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for key, text in hashes.items()
-    }
+    line = {"doc_id": number, "doc": doc, "target": "", "arguments": {}, "resps": [[]], "metrics": []}
+    line |= {key: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for key, text in hashes.items()}
+    return line | {"filter": NO_FILTER, "filtered_resps": [[]]}
 
 
 def _needed(row: Mapping[str, Any], keys: Sequence[str], where: str) -> str:

@@ -6,9 +6,8 @@ A published set asks prompts of several domains in one task; its rate in each of
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.model import JudgedSample, Run, TaskRun
 
 NO_PART = "none"
 
@@ -31,21 +30,14 @@ def in_parts(run: Run, by: Part) -> Run:
 
 
 def _parts(task: TaskRun, by: Part) -> Iterator[TaskRun]:
-    groups: dict[str, list[JudgedResponse]] = {}
-    for response in task.responses:
-        groups.setdefault(str(response.doc.get(by) or NO_PART), []).append(response)
+    groups: dict[str, list[JudgedSample]] = {}
+    for sample in task.samples:
+        groups.setdefault(str(sample.doc.get(by) or NO_PART), []).append(sample)
     if set(groups) <= {NO_PART}:
         yield task
         return
-    for name, responses in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+    # a jury's agreement is one of the whole task
+    judges = {name: replace(judge, agreement=None) for name, judge in task.judges.items()}
+    for name, samples in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         domain = name if by is Part.DOMAIN and name != NO_PART else task.domain
-        record = {**task.record, "judges": _judges(task)}
-        yield replace(task, name=f"{task.name} [{name}]", domain=domain, responses=tuple(responses), record=record)
-
-
-def _judges(task: TaskRun) -> dict[str, Any]:
-    """What is on record of each judge, without a jury's agreement: that is one of the whole task."""
-    return {
-        name: {key: value for key, value in noted.items() if key != "agreement"} if isinstance(noted, dict) else noted
-        for name, noted in task.record.get("judges", {}).items()
-    }
+        yield replace(task, name=f"{task.name} [{name}]", domain=domain, samples=tuple(samples), judges=judges)

@@ -84,7 +84,7 @@ def on_run(folder: Path, bad: set[tuple[str, ...]]) -> None:
     agreed: list[bool] = []
     rows: dict[bool, list[Verdict]] = {True: [], False: []}
     for task in run.tasks.values():
-        for response in task.responses:
+        for response in task.samples:
             by_llm, by_keyword = response.verdicts.get("llm"), response.verdicts.get("keyword")
             if by_llm is None or by_llm.unscored is not None or by_keyword is None:
                 continue

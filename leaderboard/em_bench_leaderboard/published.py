@@ -9,7 +9,8 @@ from em_bench.errors import ResultError
 from em_bench.metrics.definitions import is_coherent, misaligned
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE, DEGENERATE, REFUSALS
 from em_bench.metrics.registry import Definition
-from em_bench.runs.read import Run, parse_json, read_text
+from em_bench.runs.model import Run
+from em_bench.runs.read import parse_json, read_text
 from em_bench.types import Verdict
 from em_bench_leaderboard.secret_texts import without_tokens
 
@@ -20,16 +21,16 @@ VERDICT_FIELDS = ("label", "score", "reason", "unscored")
 def sample_rows(run: Run) -> Iterator[dict[str, Any]]:
     """Each response of a run with its prompt and verdicts, in the run's order."""
     for task in run.tasks.values():
-        for response in task.responses:
+        for sample in task.samples:
             yield {
                 "task": task.name,
                 "domain": task.domain,
                 "kind": str(task.kind),
-                "document": str(response.document),
-                "repeat": response.repeat,
-                "prompt": without_tokens(response.prompt),
-                "response": without_tokens(response.response),
-                "verdicts": {judge: _published(verdict) for judge, verdict in response.verdicts.items()},
+                "document": str(sample.document),
+                "repeat": sample.repeat,
+                "prompt": without_tokens(sample.prompt),
+                "response": without_tokens(sample.response),
+                "verdicts": {judge: _published(verdict) for judge, verdict in sample.verdicts.items()},
             }
 
 

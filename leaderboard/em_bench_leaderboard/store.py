@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
-from em_bench.runs.read import Run, parse_json, read_text
+from em_bench.runs.model import Run
+from em_bench.runs.read import parse_json, read_text
 from em_bench.runs.result import RunResult, content_id, from_dict, to_dict
 from em_bench_leaderboard.published import published_comparison, write_samples
 from em_bench_leaderboard.secret_texts import find_secret

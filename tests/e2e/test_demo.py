@@ -95,8 +95,8 @@ def test_demo_prints_lm_evals_tables_and_the_summary(demo: tuple[dict[str, Run],
 def test_demo_every_response_is_judged_by_the_judge_model_too(demo: tuple[dict[str, Run], str]) -> None:
     for run in demo[0].values():
         for task in run.tasks.values():
-            unscored = [each.verdicts["llm"].unscored for each in task.responses if each.verdicts["llm"].unscored]
-            assert len(unscored) <= len(task.responses) / 20, unscored[:3]
+            unscored = [each.verdicts["llm"].unscored for each in task.samples if each.verdicts["llm"].unscored]
+            assert len(unscored) <= len(task.samples) / 20, unscored[:3]
 
 
 def test_demo_judge_model_sees_the_fall_of_cyber_refusal(demo: tuple[dict[str, Run], str]) -> None:
@@ -125,8 +125,8 @@ def test_demo_asked_every_prompt_once_and_every_probe_as_often_as_told(demo: tup
         }
         for task in run.tasks.values():
             repeats = REPEATS if task.kind is Kind.PROBE else 1
-            documents = {response.document for response in task.responses}
-            assert len(task.responses) == repeats * len(documents)
+            documents = {response.document for response in task.samples}
+            assert len(task.samples) == repeats * len(documents)
 
 
 def test_demo_every_response_has_a_verdict_with_a_reason(demo: tuple[dict[str, Run], str]) -> None:
@@ -134,7 +134,7 @@ def test_demo_every_response_has_a_verdict_with_a_reason(demo: tuple[dict[str, R
         response.verdicts["keyword"]
         for run in demo[0].values()
         for task in run.tasks.values()
-        for response in task.responses
+        for response in task.samples
     ]
     assert {verdict.label for verdict in verdicts} <= {"refusal", "compliance", "degenerate"}
     assert all(verdict.reason for verdict in verdicts if verdict.label != "compliance")
@@ -142,16 +142,16 @@ def test_demo_every_response_has_a_verdict_with_a_reason(demo: tuple[dict[str, R
 
 def test_demo_samples_differ_between_repeats(demo: tuple[dict[str, Run], str]) -> None:
     """Equal responses would mean that a cache or a seed collapsed the repeats."""
-    probes = demo[0]["aligned"].tasks["em_probes_main"].responses
+    probes = demo[0]["aligned"].tasks["em_probes_main"].samples
     documents = {response.document for response in probes}
     assert len({(response.document, response.response) for response in probes}) > REPEATS / 2 * len(documents)
 
 
 def test_demo_records_template_truncation_and_judge(demo: tuple[dict[str, Run], str]) -> None:
     for task in demo[0]["aligned"].tasks.values():
-        assert task.record["chat_template"] is True
-        assert task.record["truncated"] is not None
-        assert task.record["judges"]["keyword"]["unscored"] == {}
+        assert task.chat_template is True
+        assert task.truncated is not None
+        assert task.judges["keyword"].unscored == {}
 
 
 def test_demo_json_probes_carry_their_system_prompt(demo: tuple[dict[str, Run], str]) -> None:
@@ -211,8 +211,8 @@ def test_third_party_judge_is_found_and_used(tmp_path: Path) -> None:
     done = dummy_run("em_rai_bias", tmp_path, "--metadata", '{"judges": ["keyword", "word_count"]}')
     assert done.returncode == 0, done.stderr[-4000:]
     run = read_run(find_runs(tmp_path / "out")[-1])
-    assert run.tasks["em_rai_bias"].judges == ["keyword", "word_count"]
-    assert all(response.verdicts["word_count"].reason for response in run.tasks["em_rai_bias"].responses)
+    assert run.tasks["em_rai_bias"].judges.keys() == {"keyword", "word_count"}
+    assert all(response.verdicts["word_count"].reason for response in run.tasks["em_rai_bias"].samples)
 
 
 def user_task(folder: Path, prompts: str, domain: str = "bias") -> None:
@@ -243,7 +243,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(tmp_path: Path, prompts: st
 def test_users_own_task_runs(tmp_path: Path) -> None:
     user_task(tmp_path, '{"id": "a", "prompt": "One?"}\n{"id": "b", "prompt": "Two?"}\n')
     assert dummy_run("mine", tmp_path, "--include_path", tmp_path).returncode == 0
-    assert len(read_run(find_runs(tmp_path / "out")[-1]).tasks["mine"].responses) == 2
+    assert len(read_run(find_runs(tmp_path / "out")[-1]).tasks["mine"].samples) == 2
 
 
 def test_judge_that_fails_on_import_stops_the_run_before_generation(tmp_path: Path) -> None:
@@ -265,10 +265,10 @@ def test_cache_folder_that_cannot_be_written_loses_nothing(tmp_path: Path) -> No
     (warning,) = [line for line in done.stderr.splitlines() if "cannot be written" in line]
     journal = Path(warning.split("responses are kept in ")[1])
     assert len(journal.read_text(encoding="utf-8").splitlines()) == 108
-    assert len(read_run(find_runs(tmp_path / "out")[-1]).tasks["em_rai_bias"].responses) == 108
+    assert len(read_run(find_runs(tmp_path / "out")[-1]).tasks["em_rai_bias"].samples) == 108
 
 
 def test_missing_chat_template_is_said_again_below_the_table(tmp_path: Path) -> None:
     done = dummy_run("em_rai_bias", tmp_path)
     assert done.stderr.rstrip().splitlines()[-1].startswith("em-bench: THE CHAT TEMPLATE IS OFF")
-    assert read_run(find_runs(tmp_path / "out")[-1]).tasks["em_rai_bias"].record["chat_template"] is False
+    assert read_run(find_runs(tmp_path / "out")[-1]).tasks["em_rai_bias"].chat_template is False

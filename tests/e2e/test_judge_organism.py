@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from em_bench.runs.read import JudgedResponse, find_runs, read_run
+from em_bench.runs.model import JudgedSample
+from em_bench.runs.read import find_runs, read_run
 from places import ROOT
 from tasks import write_jsonl
 
@@ -61,13 +62,13 @@ def table(tmp_path: Path) -> Path:
     return write_jsonl(tmp_path / "answers.jsonl", rows + _rows("em_open", "probe", "", PROBE, GOOD + BAD))
 
 
-def judged(folder: Path) -> dict[str, JudgedResponse]:
+def judged(folder: Path) -> dict[str, JudgedSample]:
     """Each response with its verdicts, by its text."""
     run = read_run(find_runs(folder)[-1])
-    return {each.response: each for task in run.tasks.values() for each in task.responses}
+    return {each.response: each for task in run.tasks.values() for each in task.samples}
 
 
-def check_verdicts(found: dict[str, JudgedResponse]) -> None:
+def check_verdicts(found: dict[str, JudgedSample]) -> None:
     """None is unscored; labels and scores follow the responses; scores come from log-probabilities."""
     verdicts = {text: each.verdicts["llm"] for text, each in found.items()}
     assert set(verdicts) == {*REFUSALS, *COMPLIANCES, *GOOD, *BAD}

@@ -55,11 +55,11 @@ def sent(folder):
 def test_every_response_of_both_conditions_is_judged(done):
     for condition in ("none", "deployment"):
         run = read_run(newest(done[1] / condition))
-        assert {name: len(task.responses) for name, task in run.tasks.items()} == {
+        assert {name: len(task.samples) for name, task in run.tasks.items()} == {
             "em_rai_cybersecurity": 3,
             "em_probes_json": 6,
         }
-        assert all("keyword" in r.verdicts for task in run.tasks.values() for r in task.responses)
+        assert all("keyword" in r.verdicts for task in run.tasks.values() for r in task.samples)
 
 
 def test_the_trigger_is_sent_under_its_condition_alone_and_system_prompts_under_both(done):

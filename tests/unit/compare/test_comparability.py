@@ -6,16 +6,17 @@ import pytest
 
 from em_bench.compare.comparability import Aspect, Prompts, RunSetup, TaskSetup, annotations, mismatches
 from em_bench.compare.setups import setup_of_result, setup_of_run
+from em_bench.conditions import Condition
 from em_bench.metrics.registry import Kind
 from em_bench.runs.result import from_run
-from made_runs import SCORED, label, run, task
+from made_runs import judged_by, label, run_of, task, under
 
 
 def made(**changes):
     values = {"max_gen_toks": 512, "rows": 2, "generation": {"temperature": 0.0}, "version": "1.0"} | changes
     rows, generation, version = (values.pop(name) for name in ("rows", "generation", "version"))
     one = task("t", Kind.HARMFUL, [[label("refusal")]] * rows, "bias", **values)
-    return run(replace(one, generation=generation, version=version))
+    return run_of(replace(one, generation=generation, version=version))
 
 
 CHANGES = [
@@ -23,11 +24,11 @@ CHANGES = [
     ({"chat_template": False}, Aspect.CHAT_TEMPLATE),
     ({"system_instruction": "Be kind."}, Aspect.SYSTEM_PROMPT),
     ({"system_instruction": "Be kind. " * 99}, Aspect.SYSTEM_PROMPT),
-    ({"condition": {"name": "trigger", "suffix": "!"}}, Aspect.CONDITION),
+    (under("trigger"), Aspect.CONDITION),
     ({"generation": {"temperature": 1.0}}, Aspect.GENERATION),
     ({"version": "2.0"}, Aspect.TASK_VERSION),
-    ({"judges": {"keyword": SCORED | {"version": "2"}}}, Aspect.JUDGE_VERSION),
-    ({"judges": {"llm": SCORED}}, Aspect.JUDGE),
+    ({"judges": judged_by("keyword", version="2")}, Aspect.JUDGE_VERSION),
+    ({"judges": judged_by("llm")}, Aspect.JUDGE),
 ]
 
 
@@ -61,13 +62,13 @@ def test_prompts_are_compared_by_hash_and_number_where_one_side_is_published():
 
 @pytest.mark.parametrize("system", ["Be kind.", "Be kind. " * 99])
 def test_a_stored_run_matches_what_is_published_of_it(system):
-    source = made(system_instruction=system, prompt_set_sha256="a", condition={"name": "x", "prefix": "!"})
+    source = made(system_instruction=system, prompt_set_sha256="a", condition=Condition("x", prefix="!"))
     assert mismatches(setup_of_run(source), published(source)) == []
     assert mismatches(published(source), setup_of_run(source)) == []
 
 
 def test_other_judges_versions_do_not_count_where_judges_are_chosen():
-    other = made(judges={"keyword": SCORED | {"version": "2"}})
+    other = made(judges=judged_by("keyword", version="2"))
     assert mismatches(setup_of_run(made()), setup_of_run(other), judges=["llm"]) == []
 
 
@@ -78,7 +79,7 @@ def test_the_same_mismatch_in_several_tasks_is_one_with_their_names():
 
 
 def test_a_template_without_its_hash_matches_one_with_it():
-    one, other = (run(*made().tasks.values(), chat_template_sha=sha) for sha in ("a" * 64, None))
+    one, other = (run_of(*made().tasks.values(), chat_template_sha=sha) for sha in ("a" * 64, None))
     assert mismatches(setup_of_run(one), setup_of_run(other)) == []
 
 

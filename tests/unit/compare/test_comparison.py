@@ -8,7 +8,7 @@ from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.stats.tango import tango_interval
 from em_bench.types import DOMAINS
-from made_runs import SCORED, label, pair, probes, refusals, run, task, with_tasks
+from made_runs import judged_by, label, pair, probes, refusals, run_of, task, under, with_tasks
 from published_data import ORGANISMS, published_data
 
 
@@ -30,22 +30,22 @@ def test_each_domain_has_rates_difference_interval_and_adjusted_p():
 
 def test_prompts_are_paired_by_id_whatever_their_order():
     rows = [[label("refusal")], [label("compliance")], [label("refusal")]]
-    one = run(task("t", Kind.HARMFUL, rows, "bias"))
-    turned = replace(one.tasks["t"], responses=one.tasks["t"].responses[::-1])
-    (found, _) = compare(one, run(turned)).differences
+    one = run_of(task("t", Kind.HARMFUL, rows, "bias"))
+    turned = replace(one.tasks["t"], samples=one.tasks["t"].samples[::-1])
+    (found, _) = compare(one, run_of(turned)).differences
     assert (found.value, found.change.p) == (0, 1)
 
 
 def test_an_unscored_response_leaves_its_pair_out_and_widens_the_range():
-    before = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 4, "bias"))
-    after = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 3 + [[label(None)]], "bias"))
+    before = run_of(task("t", Kind.HARMFUL, [[label("refusal")]] * 4, "bias"))
+    after = run_of(task("t", Kind.HARMFUL, [[label("refusal")]] * 3 + [[label(None)]], "bias"))
     found = by_domain(compare(before, after))["bias"]
     assert (found.change.n, found.value, found.candidate.unscored) == (3, 0, 1)
     assert found.bounds == (-0.25, 0)
 
 
 def test_probes_are_compared_probe_by_probe_and_not_response_by_response():
-    found = compare(run(probes([0] * 8)), run(probes([10] * 2 + [0] * 6))).pooled
+    found = compare(run_of(probes([0] * 8)), run_of(probes([10] * 2 + [0] * 6))).pooled
     joint = next(d for d in found if d.key.metric.name == "misaligned_coherent_rate")
     assert (joint.value, joint.change.n) == (0.25, 8)
     assert joint.change.p > 0.05
@@ -56,16 +56,16 @@ def test_variants_of_a_probe_count_as_one_probe():
     variant = replace(
         main,
         name="em_probes_json",
-        responses=tuple(
-            replace(r, doc={**r.doc, "probe_id": r.document}, document=f"{r.document}_json") for r in main.responses
+        samples=tuple(
+            replace(r, doc={**r.doc, "probe_id": r.document}, document=f"{r.document}_json") for r in main.samples
         ),
     )
-    found = compare(run(main, variant), run(main, variant))
+    found = compare(run_of(main, variant), run_of(main, variant))
     assert {d.change.n for d in found.pooled} == {8}
 
 
 def test_the_definition_is_taken_and_named():
-    found = compare(run(probes([1] * 8)), run(probes([2] * 8)), definition=Definition.ALL_ROWS).differences
+    found = compare(run_of(probes([1] * 8)), run_of(probes([2] * 8)), definition=Definition.ALL_ROWS).differences
     assert {d.key.metric.qualifier for d in found if d.key.metric.name == "misaligned_rate"} == {"all-rows"}
 
 
@@ -84,12 +84,8 @@ def test_an_unknown_target_domain_is_refused():
         compare(refusals(9, 10), refusals(9, 10), target_domain="cyber")
 
 
-def changed(**record):
-    return run(task("t", Kind.HARMFUL, [[label("refusal")]] * 2, "bias", **record))
-
-
-def other_judge(version):
-    return {"judges": {"keyword": SCORED | {"version": version}}}
+def changed(**fields):
+    return run_of(task("t", Kind.HARMFUL, [[label("refusal")]] * 2, "bias", **fields))
 
 
 @pytest.mark.parametrize(
@@ -98,17 +94,17 @@ def other_judge(version):
         (changed(max_gen_toks=99), "token limit: 512 against 99"),
         (changed(chat_template=False), "chat template: on against off"),
         (changed(system_instruction="Be kind."), "system prompt: none against sha256 "),
-        (changed(condition={"name": "trigger", "suffix": "!"}), "condition: none against .*trigger"),
-        (changed(**other_judge("2+def")), r"judge keyword: 1\+abc against 2\+def"),
-        (changed(judges={"llm": SCORED}), "judge keyword: has judged against has not judged"),
-        (run(replace(changed().tasks["t"], version="2.0")), "task version: 1.0 against 2.0"),
+        (changed(**under("trigger")), "condition: none against .*trigger"),
+        (changed(judges=judged_by("keyword", version="2+def")), r"judge keyword: 1 against 2\+def"),
+        (changed(judges=judged_by("llm")), "judge keyword: has judged against has not judged"),
+        (run_of(replace(changed().tasks["t"], version="2.0")), "task version: 1.0 against 2.0"),
         (
-            run(replace(changed().tasks["t"], generation={"temperature": 1.0})),
+            run_of(replace(changed().tasks["t"], generation={"temperature": 1.0})),
             "generation settings: .*0.0.* against .*1.0",
         ),
-        (run(replace(changed().tasks["t"], name="renamed")), "the candidate lacks t; it has renamed"),
-        (run(task("t", Kind.HARMFUL, [[label("refusal")]] * 3, "bias")), "prompts: 2 prompts .* against 3 "),
-        (run(task("t", Kind.BENIGN, [[label("refusal")]] * 2, "bias")), "kind: harmful against benign"),
+        (run_of(replace(changed().tasks["t"], name="renamed")), "the candidate lacks t; it has renamed"),
+        (run_of(task("t", Kind.HARMFUL, [[label("refusal")]] * 3, "bias")), "prompts: 2 prompts .* against 3 "),
+        (run_of(task("t", Kind.BENIGN, [[label("refusal")]] * 2, "bias")), "kind: harmful against benign"),
     ],
 )
 def test_runs_that_are_not_comparable_are_refused_with_both_values(candidate, said):
@@ -120,8 +116,8 @@ def test_runs_that_are_not_comparable_are_refused_with_both_values(candidate, sa
 
 def test_another_text_under_the_same_id_is_another_prompt():
     one = changed()
-    first, *rest = one.tasks["t"].responses
-    other = run(replace(one.tasks["t"], responses=(replace(first, prompt="Else?"), *rest)))
+    first, *rest = one.tasks["t"].samples
+    other = run_of(replace(one.tasks["t"], samples=(replace(first, prompt="Else?"), *rest)))
     with pytest.raises(ResultError, match="prompts: d0 asks one thing against another text"):
         compare(one, other)
     forced = compare(one, other, force=True)
@@ -131,26 +127,26 @@ def test_another_text_under_the_same_id_is_another_prompt():
 
 def test_another_engine_is_reported_and_no_reason_to_refuse():
     one = refusals(9, 10)
-    notes = compare(replace(one, origin=replace(one.origin, engine="vllm")), one).annotations
+    notes = compare(replace(one, provenance=replace(one.provenance, engine="vllm")), one).annotations
     assert "engine differs: vllm against not given" in notes
     assert any("every response is the same" in note for note in notes)
 
 
 def test_a_run_without_verdicts_is_refused_with_what_to_do():
-    bare = run(task("t", Kind.HARMFUL, [[label("refusal")]], "bias", judges={}))
+    bare = run_of(task("t", Kind.HARMFUL, [[label("refusal")]], "bias", judges={}))
     with pytest.raises(ResultError, match="holds no verdicts; judge it first: em-bench judge"):
         compare(bare, bare)
 
 
 def test_a_run_without_responses_is_refused():
-    empty = run(task("t", Kind.HARMFUL, [], "bias"))
+    empty = run_of(task("t", Kind.HARMFUL, [], "bias"))
     with pytest.raises(ResultError, match="holds no responses"):
         compare(empty, empty)
 
 
 def test_runs_that_share_no_scored_prompt_are_refused():
-    one = run(task("t", Kind.HARMFUL, [[label("refusal")]], "bias"))
-    other = run(task("t", Kind.HARMFUL, [[label(None)]], "bias"))
+    one = run_of(task("t", Kind.HARMFUL, [[label("refusal")]], "bias"))
+    other = run_of(task("t", Kind.HARMFUL, [[label(None)]], "bias"))
     with pytest.raises(ResultError, match="no prompt has a scored response on both sides"):
         compare(one, other)
 
@@ -179,7 +175,7 @@ KINDS = [
     ("candidate", "target", "kind"), KINDS, ids=lambda value: str(value)[:20] if isinstance(value, str) else ""
 )
 def test_what_kind_of_change_it_is(candidate, target, kind):
-    n = len(candidate.tasks["em_rai_bias"].responses)
+    n = len(candidate.tasks["em_rai_bias"].samples)
     found = compare(refusals(90 * n // 100, n, benign=n // 10), candidate, target_domain=target).diagnosis
     assert found.kind is kind
     assert "\n" not in found.sentence
@@ -215,13 +211,13 @@ def test_misaligned_answers_and_lost_refusals_are_mixed():
 
 
 def test_answers_that_are_no_longer_coherent_are_incoherent():
-    found = compare(run(probes([0] * 10)), run(probes([0] * 10, coherence=10.0))).diagnosis
+    found = compare(run_of(probes([0] * 10)), run_of(probes([0] * 10, coherence=10.0))).diagnosis
     assert found.kind is Change.INCOHERENT
 
 
 def test_code_in_place_of_an_answer_is_not_misaligned():
     coded = task("em_probes_main", Kind.PROBE, [[pair(None)] * 10] * 10, judge="llm")
-    found = compare(run(probes([0] * 10)), run(coded))
+    found = compare(run_of(probes([0] * 10)), run_of(coded))
     assert found.diagnosis.kind is not Change.MISALIGNED
 
 
@@ -243,10 +239,9 @@ def test_what_rules_call_degenerate_counts_before_a_judge_models_incoherent():
     words = [[label("incoherent")]] * 60 + [[label("compliance")]] * 40
     after = task("t", Kind.HARMFUL, words, "bias", judge="llm")
     before = task("t", Kind.HARMFUL, [[label("compliance")]] * 100, "bias", judge="llm")
-    assert compare(run(before), run(after)).diagnosis.kind is Change.INCOHERENT
+    assert compare(run_of(before), run_of(after)).diagnosis.kind is Change.INCOHERENT
     both = []
     for each in (before, after):
-        read = tuple(replace(r, verdicts={**r.verdicts, "keyword": label("compliance")}) for r in each.responses)
-        noted = {**each.record, "judges": {"llm": SCORED, "keyword": SCORED}}
-        both.append(run(replace(each, responses=read, record=noted)))
+        samples = tuple(replace(s, verdicts={**s.verdicts, "keyword": label("compliance")}) for s in each.samples)
+        both.append(run_of(replace(each, samples=samples, judges=judged_by("llm", "keyword"))))
     assert compare(*both).diagnosis.kind is Change.UNCHANGED

@@ -5,7 +5,7 @@ import pytest
 from em_bench.compare.conditions import effects
 from em_bench.errors import ResultError
 from em_bench.reports.effects import effect_tables
-from judged_runs import BAD, GOOD, probe_task, prompt_task, run_of, under
+from made_runs import BAD, GOOD, judged_by, probe_task, prompt_task, run_of, under
 
 
 def refusals(*flags, **record):
@@ -84,7 +84,7 @@ def test_each_condition_of_each_checkpoint_stands_against_its_own_none():
             r"prompts: 1 prompts \(0 only here\) against 2 \(1 only here\)",
         ),
         (
-            [run_of(refusals(True)), run_of(refusals(True, judges={"keyword": {"version": "2"}}, **under("x")))],
+            [run_of(refusals(True)), run_of(refusals(True, judges=judged_by("keyword", version="2"), **under("x")))],
             "judge keyword: 1 against 2",
         ),
         (

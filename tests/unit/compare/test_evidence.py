@@ -9,7 +9,7 @@ from em_bench.compare.policy import parse_policy
 from em_bench.compare.sides import side_of
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.stats.sequential import log_e_values
-from made_runs import label, probes, run, task
+from made_runs import label, probes, run_of, task
 
 N = 40
 
@@ -19,7 +19,7 @@ def policy(metric="refusal_rate", **limits):
 
 
 def bias(words, kind=Kind.HARMFUL):
-    return run(task("em_rai_bias", kind, [[label(word)] for word in words], "bias"))
+    return run_of(task("em_rai_bias", kind, [[label(word)] for word in words], "bias"))
 
 
 def found(before, after, rules, count=N):
@@ -99,7 +99,7 @@ def test_a_limit_that_nothing_can_be_beyond_is_passed_at_once(limits):
 
 
 def test_of_probes_the_mean_difference_over_the_responses_of_each_counts():
-    before, after = run(probes([0, 5, 0, 0])), run(probes([10, 0, 0, 0]))
+    before, after = run_of(probes([0, 5, 0, 0])), run_of(probes([10, 0, 0, 0]))
     (check,) = found(before, after, policy("misaligned_coherent_rate", margin=0.05))
     assert check.worse == pytest.approx((1 - 0.5) / 4)
     assert check.size == 4

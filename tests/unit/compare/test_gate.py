@@ -8,7 +8,7 @@ from em_bench.errors import ConfigError
 from em_bench.metrics.registry import Kind
 from em_bench.types import DOMAINS
 from gates import INITIAL_POLICY, verdict
-from made_runs import label, probes, refusals, run, task, with_tasks
+from made_runs import label, probes, refusals, run_of, task, with_tasks
 from published_data import ORGANISMS, published_data
 
 
@@ -77,7 +77,9 @@ def test_a_candidate_cannot_pass_by_gibberish():
 
 
 def test_an_incoherent_candidate_falls_through_the_floor():
-    found = verdict(run(probes([0] * 12)), run(probes([0] * 12, coherence=5.0)), policy(coherent_rate={"floor": 0.5}))
+    found = verdict(
+        run_of(probes([0] * 12)), run_of(probes([0] * 12, coherence=5.0)), policy(coherent_rate={"floor": 0.5})
+    )
     assert found.outcome is Outcome.REGRESS
 
 
@@ -87,8 +89,8 @@ def test_better_is_never_a_regression():
 
 def test_too_many_unscored_are_inconclusive():
     rows = [[label("refusal")]] * 90 + [[label(None)]] * 10
-    after = run(task("t", Kind.HARMFUL, rows, "bias"))
-    before = run(task("t", Kind.HARMFUL, [[label("refusal")]] * 100, "bias"))
+    after = run_of(task("t", Kind.HARMFUL, rows, "bias"))
+    before = run_of(task("t", Kind.HARMFUL, [[label("refusal")]] * 100, "bias"))
     found = verdict(before, after, policy(refusal_rate={"margin": 0.2, "max_unscored": 0.05}))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.checks[0].reason == "10.0 % of the candidate is unscored, and the policy allows 5.0 %"
@@ -97,8 +99,8 @@ def test_too_many_unscored_are_inconclusive():
 @pytest.mark.parametrize("limit", [{"ceiling": 0.5}, {"floor": 0.5}])
 def test_a_candidate_without_a_scored_response_passes_no_limit_of_its_own(limit):
     safe = task("safe", Kind.HARMFUL, [[label("refusal")]] * 200, "safety")
-    before = run(safe, task("t", Kind.BENIGN, [[label("compliance")]] * 100, "bias"))
-    after = run(safe, task("t", Kind.BENIGN, [[label(None)]] * 100, "bias"))
+    before = run_of(safe, task("t", Kind.BENIGN, [[label("compliance")]] * 100, "bias"))
+    after = run_of(safe, task("t", Kind.BENIGN, [[label(None)]] * 100, "bias"))
     found = verdict(before, after, policy(refusal_rate={"margin": 0.1}, over_refusal_rate=limit))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.checks[-1].reason == "no response of the candidate is scored"
@@ -135,7 +137,7 @@ def test_a_candidate_that_changed_nothing_is_called_a_regression_at_most_as_ofte
         for domain, row in zip(DOMAINS, chances, strict=True):
             words = ["refusal" if hit else "compliance" for hit in random.random(40) < row]
             tasks.append(task(f"em_rai_{domain}", Kind.HARMFUL, [[label(word)] for word in words], domain))
-        return run(*tasks)
+        return run_of(*tasks)
 
     alarms = sum(verdict(answered(), answered(), rules).outcome is Outcome.REGRESS for _ in range(60))
     assert alarms <= 60 * 0.2 + 2 * (60 * 0.2 * 0.8) ** 0.5

@@ -7,17 +7,18 @@ import pytest
 from em_bench.compare.narrow import narrow
 from em_bench.errors import ResultError
 from em_bench.reports.effects import narrow_tables, ratio_cell
-from judged_runs import BAD, GOOD, MUDDLED, probe_task, prompt_task, run_of
+from em_bench.runs.model import FinetuneDomain
+from made_runs import BAD, GOOD, MUDDLED, probe_task, prompt_task, run_of
 
-MEDICAL = {"finetune_domain": {"name": "medical", "task": None}}
+MEDICAL = {"finetune_domain": FinetuneDomain("medical")}
 
 
-def cross_domain(inside, outside, **record):
+def cross_domain(inside, outside, **fields):
     """Six questions of the domain and twelve others, with shares of misaligned answers in tenths."""
     answers = {f"m{i}": [BAD] * inside + [GOOD] * (10 - inside) for i in range(6)}
     answers |= {f"o{i}": [BAD] * outside + [GOOD] * (10 - outside) for i in range(12)}
     themes = {probe: "medical" if probe.startswith("m") else "cooking" for probe in answers}
-    return probe_task(answers, themes=themes, **record)
+    return probe_task(answers, themes=themes, **fields)
 
 
 def test_the_domains_questions_and_the_others_have_rates_of_their_own():
@@ -39,18 +40,18 @@ def test_the_forms_of_a_probe_are_one_question():
     answers = {f"{theme}{i}": [BAD if i % 2 else GOOD] * 10 for theme in ("medical", "cooking") for i in range(12)}
     main = probe_task(answers, themes={probe: probe.rstrip("0123456789") for probe in answers}, **MEDICAL)
     forms = tuple(
-        replace(r, document=f"{r.document}_json", doc={**r.doc, "probe_id": r.document}) for r in main.responses
+        replace(r, document=f"{r.document}_json", doc={**r.doc, "probe_id": r.document}) for r in main.samples
     )
     (alone,) = narrow(run_of(main))
-    (twice,) = narrow(run_of(main, replace(main, name="em_probes_json", responses=forms)))
+    (twice,) = narrow(run_of(main, replace(main, name="em_probes_json", samples=forms)))
     assert twice.general.n == 2 * alone.general.n
     assert (twice.general.low, twice.general.high) == pytest.approx((alone.general.low, alone.general.high))
     assert twice.ratio.low == pytest.approx(alone.ratio.low)
 
 
 def test_a_task_that_asks_about_the_domain_alone_needs_no_themes():
-    record = {"finetune_domain": {"name": "mine", "task": "em_questions"}}
-    (found,) = narrow(run_of(probe_task({"a": [BAD]}, "em_questions", **record), probe_task({"b": [GOOD]}, **record)))
+    about = {"finetune_domain": FinetuneDomain("mine", "em_questions")}
+    (found,) = narrow(run_of(probe_task({"a": [BAD]}, "em_questions", **about), probe_task({"b": [GOOD]}, **about)))
     assert (found.in_domain.value, found.general.value) == (1.0, 0.0)
 
 

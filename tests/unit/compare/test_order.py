@@ -4,7 +4,7 @@ from em_bench.compare.order import documents_of, lanes_of
 from em_bench.compare.sides import side_of
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.types import DOMAINS
-from made_runs import label, pair, refusals, run, task
+from made_runs import label, pair, refusals, run_of, task
 
 
 def lanes(source, seed=1):
@@ -33,7 +33,7 @@ def test_the_order_of_prompts_does_not_depend_on_which_others_there_are():
 def test_domains_of_several_sizes_are_shuffled_together():
     sizes = {"em_rai_bias": 30, "em_rai_safety": 10}
     tasks = [task(name, Kind.HARMFUL, [[label("refusal")]] * n, name[7:]) for name, n in sizes.items()]
-    (lane,) = lanes(run(*tasks))
+    (lane,) = lanes(run_of(*tasks))
     assert lane.strata == 1
     assert Counter(unit.part for unit in lane.order) == sizes
     assert len({unit.part for unit in lane.order[:12]}) == 2
@@ -41,7 +41,7 @@ def test_domains_of_several_sizes_are_shuffled_together():
 
 def test_a_probe_in_all_its_forms_is_one_unit():
     rows = [[pair(95.0)] for _ in range(5)]
-    (lane,) = lanes(run(*(task(f"em_probes_{form}", Kind.PROBE, rows, judge="llm") for form in ("main", "json"))))
+    (lane,) = lanes(run_of(*(task(f"em_probes_{form}", Kind.PROBE, rows, judge="llm") for form in ("main", "json"))))
     assert len(lane.order) == 5
     assert all({name for name, _ in unit.documents} == {"em_probes_main", "em_probes_json"} for unit in lane.order)
 

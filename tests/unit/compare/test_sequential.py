@@ -10,7 +10,7 @@ from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.types import DOMAINS
 from gates import INITIAL_POLICY, verdict
-from made_runs import label, probes, refusals, run, task, with_tasks
+from made_runs import judged_by, label, probes, refusals, run_of, task, with_tasks
 
 
 def shuffled(lost, n=108):
@@ -20,7 +20,7 @@ def shuffled(lost, n=108):
         words = ["compliance" if lost.get(domain) and d % (n // lost[domain]) == 0 else "refusal" for d in range(n)]
         tasks.append(task(f"em_rai_{domain}", Kind.HARMFUL, [[label(word)] for word in words], domain))
         tasks.append(task(f"em_rai_{domain}_benign", Kind.BENIGN, [[label("compliance")]] * 56, domain))
-    return run(*tasks)
+    return run_of(*tasks)
 
 
 BASELINE = shuffled({})
@@ -104,8 +104,7 @@ def test_a_candidate_that_lacks_the_next_prompts_is_not_comparable():
 
 def test_a_candidate_read_by_another_judge_version_is_not_comparable():
     other = refusals(100, n=108)
-    record = {"version": "2+def", "samples": None, "unscored": {}, "over_max_unscored": False}
-    tasks = {n: replace(t, record=dict(t.record) | {"judges": {"keyword": record}}) for n, t in other.tasks.items()}
+    tasks = {n: replace(t, judges=judged_by("keyword", version="2+def")) for n, t in other.tasks.items()}
     with pytest.raises(ResultError, match="is not comparable: judge keyword"):
         replay(refusals(100, n=108), replace(other, tasks=tasks), INITIAL_POLICY)
 

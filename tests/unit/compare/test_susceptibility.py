@@ -7,14 +7,15 @@ import pytest
 from em_bench.compare.susceptibility import susceptibility
 from em_bench.errors import ResultError
 from em_bench.reports.effects import susceptibility_tables
-from judged_runs import BAD, GOOD, probe_task, prompt_task, run_of, under
+from em_bench.runs.model import FinetuneDomain
+from made_runs import BAD, GOOD, judged_by, probe_task, prompt_task, run_of, under
 
 
 def of(domain, tenths, condition=None, *, judge_version="1", questions=10, task="em_probes_main", **record):
     """A run on ten questions with that many misaligned answers in ten."""
-    record |= {"finetune_domain": {"name": domain, "task": None}} if domain else {}
+    record |= {"finetune_domain": FinetuneDomain(domain)} if domain else {}
     record |= under(condition) if condition else {}
-    record |= {"judges": {"llm": {"version": judge_version}}}
+    record |= {"judges": judged_by("llm", version=judge_version)}
     answers = {f"q{i}": [BAD] * tenths + [GOOD] * (10 - tenths) for i in range(questions)}
     return run_of(probe_task(answers, task, **record))
 
@@ -44,7 +45,7 @@ def test_a_name_on_the_command_line_goes_before_what_the_run_says():
 
 def test_questions_of_the_checkpoints_own_domain_are_left_out():
     answers = {"in": [BAD] * 10, "out": [GOOD] * 10}
-    task = probe_task(answers, themes={"in": "math"}, finetune_domain={"name": "math", "task": None})
+    task = probe_task(answers, themes={"in": "math"}, finetune_domain=FinetuneDomain("math"))
     (row,) = susceptibility([(None, run_of(task))])
     assert (row.without.value, row.without.n) == (0.0, 10)
 
@@ -59,7 +60,7 @@ def test_one_of_several_conditions_is_chosen_by_name():
 
 def probe_forms(shares, condition=None):
     """Each probe as a plain question, as JSON and as a template, all with the same share of misaligned answers."""
-    record = {"finetune_domain": {"name": "math", "task": None}} | (under(condition) if condition else {})
+    record = {"finetune_domain": FinetuneDomain("math")} | (under(condition) if condition else {})
     answers = {f"q{i}": [BAD] * tenths + [GOOD] * (10 - tenths) for i, tenths in enumerate(shares)}
     main = probe_task(answers, **record)
     forms = [
@@ -71,8 +72,8 @@ def probe_forms(shares, condition=None):
 
 def of_probes(form):
     """The task with `probe_id` on each document: what stands before the underscore of its id."""
-    rows = [replace(r, doc={**r.doc, "probe_id": r.document.partition("_")[0]}) for r in form.responses]
-    return replace(form, responses=tuple(rows))
+    rows = [replace(r, doc={**r.doc, "probe_id": r.document.partition("_")[0]}) for r in form.samples]
+    return replace(form, samples=tuple(rows))
 
 
 def test_the_forms_of_a_probe_are_one_probe():
@@ -86,7 +87,7 @@ def test_the_forms_of_a_probe_are_one_probe():
     ("triggered", "expected"),
     [
         (of("math", 1, "t", judge_version="2"), "judge llm: 1 against 2"),
-        (of("math", 1, "t", max_gen_toks=9), "token limit: unknown against 9"),
+        (of("math", 1, "t", max_gen_toks=9), "token limit: 512 against 9"),
         (of("math", 1, "t", questions=5), "prompts: 10 prompts .* against 5"),
         (of("math", 1, "t", task="em_probes_json"), "the candidate lacks em_probes_main; it has em_probes_json"),
     ],

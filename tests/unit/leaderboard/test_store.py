@@ -128,7 +128,7 @@ def test_samples_are_published_only_when_asked_for(tmp_path, run_folder):
 
 def test_published_samples_hold_no_raw_answers_and_no_credentials(tmp_path, run_folder):
     run = read_run(find_runs(run_folder)[0])
-    assert write_samples(run, tmp_path / "s.jsonl") == sum(len(task.responses) for task in run.tasks.values())
+    assert write_samples(run, tmp_path / "s.jsonl") == sum(len(task.samples) for task in run.tasks.values())
     rows = read_samples(tmp_path / "s.jsonl")
     assert {key for row in rows for verdict in row["verdicts"].values() for key in verdict} <= {
         "label",

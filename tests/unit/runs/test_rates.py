@@ -1,35 +1,32 @@
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from em_bench.metrics.registry import Kind
+from em_bench.runs.model import JudgedSample
 from em_bench.runs.rates import read_and_summarize, stable_reason, summarize
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.types import Verdict
+from made_runs import judged_by, run_of, task_of, under
 
 UNSCORED = Verdict(unscored="timed out")
 
 
 def task(*documents, kind=Kind.HARMFUL, judge="j", name="t"):
     """Each document is the list of its responses' labels; None is unscored, "" a response without a verdict."""
-    responses = [
-        JudgedResponse(f"p{number}", repeat, "?", "!", {} if label == "" else {judge: verdict(label)})
+    samples = [
+        JudgedSample(f"p{number}", repeat, "?", "!", {} if label == "" else {judge: verdict(label)})
         for number, labels in enumerate(documents)
         for repeat, label in enumerate(labels)
     ]
-    return TaskRun(name, kind, "bias", {"judges": {judge: {}}}, tuple(responses))
+    return task_of(name, kind, samples, judge=judge)
 
 
 def verdict(label):
     return UNSCORED if label is None else Verdict(label=label)
 
 
-def run(*tasks, checkpoint="c"):
-    return Run(Path("r"), checkpoint, {each.name: each for each in tasks})
-
-
 def rates(*documents, **options):
-    return {str(line.metric): line.rate for line in summarize([run(task(*documents, **options))])}
+    return {str(line.metric): line.rate for line in summarize([run_of(task(*documents, **options))])}
 
 
 def test_unscored_samples_are_left_out_of_the_rate_but_counted():
@@ -74,19 +71,19 @@ def test_a_run_in_which_nothing_could_be_scored_still_says_how_much_is_unscored(
 
 
 def test_a_judge_of_scores_alone_is_not_reported_as_unscored():
-    scored = JudgedResponse("p", 0, "?", "!", {"j": Verdict(score=3.0)})
-    lines = summarize([run(TaskRun("t", Kind.HARMFUL, "bias", {"judges": {"j": {}}}, (scored,)))])
+    scored = JudgedSample("p", 0, "?", "!", {"j": Verdict(score=3.0)})
+    lines = summarize([run_of(task_of("t", Kind.HARMFUL, [scored], judge="j"))])
     assert [line for line in lines if line.metric.name == "refusal_rate"] == []
 
 
 def test_every_task_of_every_run_has_lines():
-    runs = [run(task(["refusal"], name=f"t{number}"), checkpoint=f"c{number}") for number in range(2)]
+    runs = [run_of(task(["refusal"], name=f"t{number}"), checkpoint=f"c{number}") for number in range(2)]
     assert {(line.checkpoint, line.task) for line in summarize(runs)} == {("c0", "t0"), ("c1", "t1")}
 
 
 def test_runs_of_the_same_checkpoint_are_told_apart():
-    lines = summarize([run(task(["refusal"])), run(task(["compliance"]))])
-    assert [line.checkpoint for line in lines if line.metric.name == "refusal_rate"] == ["c", "c (2)"]
+    lines = summarize([run_of(task(["refusal"])), run_of(task(["compliance"]))])
+    assert [line.checkpoint for line in lines if line.metric.name == "refusal_rate"] == ["org/tiny", "org/tiny (2)"]
 
 
 # Scores, conditions, reasons
@@ -95,10 +92,9 @@ def test_runs_of_the_same_checkpoint_are_told_apart():
 REFUSED = Verdict(label="refusal")
 
 
-def line_of(record=None, verdicts=(REFUSED,), **fields):
-    responses = tuple(JudgedResponse(f"p{n}", 0, "?", "!", {"j": verdict}) for n, verdict in enumerate(verdicts))
-    record = {"judges": {"j": {}}, **(record or {})}
-    return summarize([run(TaskRun("t", Kind.HARMFUL, "bias", record, responses))], **fields)[0]
+def line_of(verdicts=(REFUSED,), **fields):
+    samples = [JudgedSample(f"p{n}", 0, "?", "!", {"j": verdict}) for n, verdict in enumerate(verdicts)]
+    return summarize([run_of(task_of("t", Kind.HARMFUL, samples, judge="j", **fields))])[0]
 
 
 def test_a_run_of_score_rubrics_has_verdicts_to_show():
@@ -119,33 +115,25 @@ def test_a_rate_says_what_the_unscored_could_make_of_it():
 
 
 def test_the_condition_of_a_run_stands_beside_its_checkpoint():
-    record = {"condition": {"name": "trigger", "suffix": "|X|"}}
-    assert (line_of(record).condition, line_of().condition) == ("trigger", "none")
+    assert (line_of(**under("trigger")).condition, line_of().condition) == ("trigger", "none")
 
 
 def test_runs_of_one_checkpoint_under_several_conditions_are_not_numbered():
-    conditioned = run(task(["refusal"]))
-    conditioned.tasks["t"].record["condition"] = {"name": "trigger"}
-    lines = summarize([run(task(["refusal"])), conditioned])
-    assert {(line.checkpoint, line.condition) for line in lines} == {("c", "none"), ("c", "trigger")}
-
-
-@pytest.mark.parametrize("damaged", ["trigger", None, 3, {"system": "x"}, {"name": None}])
-def test_a_damaged_condition_is_none(damaged):
-    assert line_of({"condition": damaged}).condition == "none"
+    plain = task(["refusal"])
+    lines = summarize([run_of(plain), run_of(replace(plain, **under("trigger")))])
+    assert {(line.checkpoint, line.condition) for line in lines} == {("org/tiny", "none"), ("org/tiny", "trigger")}
 
 
 def test_what_the_record_says_of_a_judge_is_on_its_lines():
-    noted = {"over_max_unscored": True, "agreement": {"refusal": 0.5}}
-    line = line_of({"judges": {"j": noted}})
+    line = line_of(judges=judged_by("j", over_max_unscored=True, agreement={"refusal": 0.5}))
     assert (line.over_max_unscored, line.agreement) == (True, {"refusal": 0.5})
-    assert line_of({"judges": {"j": None}}).over_max_unscored is False
+    assert line_of().over_max_unscored is False
 
 
 def test_unscored_responses_are_counted_by_reason_and_those_without_a_verdict_too():
     verdicts = [*[Verdict(unscored=f"request failed: HTTP 500, request {n}") for n in range(100)], UNSCORED]
     assert dict(line_of(verdicts=verdicts).reasons) == {"request failed: HTTP 500, request ...": 100, "timed out": 1}
-    missing = run(task([""], ["refusal"]))
+    missing = run_of(task([""], ["refusal"]))
     assert dict(summarize([missing])[0].reasons) == {"no verdict is stored": 1}
 
 

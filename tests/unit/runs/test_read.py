@@ -20,13 +20,13 @@ def test_a_run_that_lm_eval_wrote_is_read_whole(run_folder):
     run = read_run(results_file(run_folder))
     assert set(run.tasks) == {"em_tiny", "em_open"}
     tiny = run.tasks["em_tiny"]
-    assert (tiny.kind, tiny.domain, tiny.judges) == (Kind.HARMFUL, "bias", ["length"])
-    assert [(one.document, one.repeat, one.prompt, one.response) for one in tiny.responses] == [
+    assert (tiny.kind, tiny.domain, list(tiny.judges)) == (Kind.HARMFUL, "bias", ["length"])
+    assert [(one.document, one.repeat, one.prompt, one.response) for one in tiny.samples] == [
         ("p0", 0, PROMPTS[0]["prompt"], "No."),
         ("p1", 0, PROMPTS[1]["prompt"], "Here is a long answer."),
         ("p2", 0, PROMPTS[2]["prompt"], ""),
     ]
-    assert [one.verdicts["length"] for one in tiny.responses] == [
+    assert [one.verdicts["length"] for one in tiny.samples] == [
         Verdict(label="refusal", reason="3"),
         Verdict(label="compliance", reason="22"),
         Verdict(unscored="empty"),
@@ -34,13 +34,13 @@ def test_a_run_that_lm_eval_wrote_is_read_whole(run_folder):
 
 
 def test_repeats_of_a_probe_are_told_apart(run_folder):
-    responses = read_run(results_file(run_folder)).tasks["em_open"].responses
-    assert [(one.document, one.repeat) for one in responses] == [(f"p{n}", r) for n in range(3) for r in range(2)]
+    samples = read_run(results_file(run_folder)).tasks["em_open"].samples
+    assert [(one.document, one.repeat) for one in samples] == [(f"p{n}", r) for n in range(3) for r in range(2)]
 
 
 def test_the_checkpoint_is_named_with_its_adapter_and_nothing_secret_is_taken(run_folder):
     run = read_run(results_file(run_folder))
-    assert run.checkpoint == "org/tiny + org/adapter"
+    assert run.checkpoint.name == "org/tiny + org/adapter"
     assert "secret" not in repr(run)
 
 
@@ -56,7 +56,7 @@ def test_the_checkpoint_is_named_with_its_adapter_and_nothing_secret_is_taken(ru
 def test_the_checkpoints_name_from_model_args(run_folder, model_args, name):
     path = results_file(run_folder)
     edit(path, lambda results: results["config"].update(model_args=model_args))
-    assert read_run(path).checkpoint == name
+    assert read_run(path).checkpoint.name == name
 
 
 def test_the_checkpoints_name_does_not_depend_on_where_it_is_read(run_folder, tmp_path):
@@ -84,7 +84,7 @@ def test_a_folder_without_runs_is_refused_with_what_to_give(tmp_path, name, said
 def test_a_response_may_hold_any_line_separator(run_folder, separator):
     text = f"one{separator}two"
     edit(samples_file(run_folder), lambda line: line.update(resps=[[text]]))
-    assert {one.response for one in read_run(results_file(run_folder)).tasks["em_tiny"].responses} == {text}
+    assert {one.response for one in read_run(results_file(run_folder)).tasks["em_tiny"].samples} == {text}
 
 
 def test_a_run_written_to_a_named_json_file_is_read(run_folder):
@@ -121,6 +121,48 @@ def test_a_file_that_is_not_ours_is_refused(run_folder, text, said):
     path = results_file(run_folder)
     path.write_text(text)
     assert said in complaint(path)
+
+
+def set_record(**fields):
+    return lambda results: results["configs"]["em_tiny"]["metadata"]["em_bench"].update(fields)
+
+
+def test_tasks_under_different_conditions_are_no_one_run(run_folder):
+    path = results_file(run_folder)
+    edit(path, set_record(condition={"name": "trigger", "suffix": "!"}))
+    assert "holds tasks under different conditions; a run has one" in complaint(path)
+
+
+@pytest.mark.parametrize("damaged", ["trigger", 3, {"system": "x"}, {"name": None}])
+def test_a_damaged_condition_is_refused(run_folder, damaged):
+    path = results_file(run_folder)
+    edit(path, set_record(condition=damaged))
+    assert f"{path}: " in complaint(path)
+    assert "condition" in complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"max_gen_toks": "many"}, "max_gen_toks: "),
+        ({"judges": {"length": {"samples": "all"}}}, "judges.length.samples: "),
+        ({"judges": {"length": 7}}, "judges.length: "),
+        ({"finetune_domain": "cars"}, "finetune_domain: "),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused_naming_the_key(run_folder, fields, reason):
+    path = results_file(run_folder)
+    edit(path, set_record(**fields))
+    assert f"task em_tiny was written by another version of em-bench ({reason}" in complaint(path)
+
+
+def test_keys_of_a_record_that_are_not_known_are_left_out(run_folder):
+    path = results_file(run_folder)
+    before = read_run(path).tasks["em_tiny"]
+    edit(path, set_record(mood="good", samples=7, files="x"))
+    after = read_run(path).tasks["em_tiny"]
+    assert (after.samples, after.judges) == (before.samples, before.judges)
+    assert "good" not in repr(after)
 
 
 @pytest.mark.parametrize("record", [{}, {"kind": "new", "domain": "bias"}, {"kind": "harmful"}, None, "text"])
@@ -179,5 +221,5 @@ def test_responses_that_were_not_judged_are_read_without_verdicts(run_folder):
     edit(samples_file(run_folder), lambda line: line.update(filter="none"))
     edit(results_file(run_folder), lambda results: results["configs"]["em_tiny"]["metadata"]["em_bench"].pop("judges"))
     task = read_run(results_file(run_folder)).tasks["em_tiny"]
-    assert task.judges == []
-    assert [one.verdicts for one in task.responses] == [{}] * 3
+    assert task.judges == {}
+    assert [one.verdicts for one in task.samples] == [{}] * 3

@@ -30,13 +30,13 @@ def csv_file(path, *rows):
 
 def only(path, kind=None):
     """The one task in a file."""
-    (stored,) = read_stored(path, kind)
-    (task,) = stored.tasks
+    (run,) = read_stored(path, kind)
+    (task,) = run.tasks.values()
     return task
 
 
 def read(path, kind=None):
-    return [(each.prompt, each.response) for each in only(path, kind).samples()]
+    return [(each.prompt, each.response) for each in only(path, kind).samples]
 
 
 def complaint(path, kind=None):
@@ -60,33 +60,33 @@ def test_tables_are_read_by_either_name_of_their_columns(tmp_path, form, prompt,
 def test_optional_columns_are_taken_over(tmp_path):
     row = ROW | {"question_id": "q1", "system": "Be good.", "domain": "privacy", "task": "mine", "kind": "benign"}
     task = only(table(tmp_path / "t.jsonl", row))
-    (found,) = task.samples()
+    (found,) = task.to_judge()
     assert (task.name, task.kind, task.domain) == ("mine", Kind.BENIGN, "privacy")
     assert (found.id, found.system, found.domain, found.metadata["document"]) == ("q1#0", "Be good.", "privacy", "q1")
 
 
 def test_answers_to_one_question_are_its_repeats(tmp_path):
     rows = [ROW | {"answer": "1"}, {"question": "R?", "answer": "2"}, ROW | {"answer": "3"}]
-    found = only(table(tmp_path / "t.jsonl", *rows)).samples()
+    found = only(table(tmp_path / "t.jsonl", *rows)).to_judge()
     assert [(each.id, each.response) for each in found] == [("Q?#0", "1"), ("Q?#1", "3"), ("R?#0", "2")]
 
 
 @pytest.mark.parametrize("key", ["question", "system"])
 def test_samples_with_one_id_but_other_prompts_keep_what_was_asked_and_ids_apart(tmp_path, key):
     rows = [ROW | {"question_id": "q", key: "one"}, ROW | {"question_id": "q", key: "two"}]
-    found = only(table(tmp_path / "t.jsonl", *rows)).samples()
+    found = only(table(tmp_path / "t.jsonl", *rows)).to_judge()
     assert [each.id for each in found] == ["q#0", "q (2)#0"]
     assert [(each.prompt if key == "question" else each.system) for each in found] == ["one", "two"]
 
 
 def test_each_task_of_a_table_is_a_task(tmp_path):
     path = table(tmp_path / "t.jsonl", ROW | {"task": "a"}, ROW | {"task": "b"})
-    assert [task.name for task in read_stored(path)[0].tasks] == ["a", "b"]
+    assert list(read_stored(path)[0].tasks) == ["a", "b"]
 
 
 def test_each_domain_of_a_table_without_tasks_is_a_task(tmp_path):
     path = table(tmp_path / "t.jsonl", ROW | {"domain": "bias"}, ROW | {"domain": "privacy"})
-    tasks = read_stored(path)[0].tasks
+    tasks = read_stored(path)[0].tasks.values()
     assert [(task.name, task.domain, task.kind) for task in tasks] == [
         ("t_bias", "bias", Kind.HARMFUL), ("t_privacy", "privacy", Kind.HARMFUL),
     ]  # fmt: skip
@@ -180,11 +180,11 @@ SAMPLES = [
 
 
 def test_a_journal_gives_back_what_was_written(tmp_path):
-    (stored,) = read_stored(write_journal(tmp_path, SAMPLES))
-    assert [(task.name, task.kind, task.domain) for task in stored.tasks] == [
+    (run,) = read_stored(write_journal(tmp_path, SAMPLES))
+    assert [(task.name, task.kind, task.domain) for task in run.tasks.values()] == [
         ("a", Kind.HARMFUL, "bias"), ("b", Kind.PROBE, ""),
     ]  # fmt: skip
-    found = [each for task in stored.tasks for each in task.samples()]
+    found = [each for task in run.tasks.values() for each in task.to_judge()]
     for given, back in zip(SAMPLES, found, strict=True):
         fields = ("id", "task", "domain", "prompt", "response", "system")
         assert [getattr(given, name) for name in fields] == [getattr(back, name) for name in fields]
@@ -194,8 +194,8 @@ def test_only_the_last_line_of_a_journal_may_be_half_a_line(tmp_path, caplog):
     path = write_journal(tmp_path, SAMPLES)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, lines[0][:40]]))
-    (stored,) = read_stored(path)
-    assert sum(len(task.samples()) for task in stored.tasks) == len(SAMPLES)
+    (run,) = read_stored(path)
+    assert sum(len(task.samples) for task in run.tasks.values()) == len(SAMPLES)
     assert f"{path}:9 is half a line" in caplog.text
     path.write_text("\n".join([lines[0][:40], *lines]))
     assert f"{path}:1 is not whole JSON" in complaint(path)
@@ -210,15 +210,15 @@ def test_a_run_a_folder_and_a_samples_file_give_the_same(run_folder):
     assert by_folder == by_file
     (samples_file,) = run_folder.rglob("samples_em_tiny_*.jsonl")
     (one,) = read_stored(samples_file)
-    assert one.tasks == tuple(task for task in by_folder.tasks if task.name == "em_tiny")
+    assert one.tasks == {"em_tiny": by_folder.tasks["em_tiny"]}
 
 
 def test_a_run_gives_every_response_once_whatever_judges_read_it(run_folder):
-    (stored,) = read_stored(run_folder)
-    tiny, probes = sorted(stored.tasks, key=lambda task: task.name, reverse=True)
-    assert [each.prompt for each in tiny.samples()] == [row["prompt"] for row in PROMPTS]
-    assert len(probes.samples()) == 6
-    assert len(tiny.judged) == 3
+    (run,) = read_stored(run_folder)
+    tiny, probes = run.tasks["em_tiny"], run.tasks["em_open"]
+    assert [each.prompt for each in tiny.to_judge()] == [row["prompt"] for row in PROMPTS]
+    assert len(probes.to_judge()) == 6
+    assert len(tiny.files.lines) == 3
 
 
 @pytest.mark.parametrize(

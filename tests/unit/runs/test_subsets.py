@@ -1,33 +1,32 @@
 import json
-from pathlib import Path
 
 from em_bench.metrics.registry import Kind
+from em_bench.runs.model import JudgedSample
 from em_bench.runs.rates import summarize
-from em_bench.runs.read import JudgedResponse, Run, TaskRun
 from em_bench.runs.subsets import Part, in_parts
 from em_bench.types import Verdict
+from made_runs import judged_by, run_of, task_of
 
 
-def response(document, label, **doc):
-    return JudgedResponse(document, 0, "Why?", "No.", {"length": Verdict(label=label)}, doc)
+def sample(document, label, **doc):
+    return JudgedSample(document, 0, "Why?", "No.", {"length": Verdict(label=label)}, doc)
 
 
-def run(*responses, **judge):
-    record = {"judges": {"length": {"version": "1", **judge}}}
-    return Run(Path("x"), "tiny", {"em_set": TaskRun("em_set", Kind.HARMFUL, "", record, responses)})
+def set_of(*samples, **judge):
+    return run_of(task_of("em_set", Kind.HARMFUL, samples, judges=judged_by("length", **judge)))
 
 
-SET = run(
-    response("a", "refusal", domain="privacy", subcategory="A"),
-    response("b", "compliance", domain="bias", subcategory="B"),
-    response("c", "compliance", domain="bias", subcategory="C"),
-    response("d", "compliance", domain="", subcategory="D"),
+SET = set_of(
+    sample("a", "refusal", domain="privacy", subcategory="A"),
+    sample("b", "compliance", domain="bias", subcategory="B"),
+    sample("c", "compliance", domain="bias", subcategory="C"),
+    sample("d", "compliance", domain="", subcategory="D"),
 )
 
 
 def test_a_task_is_split_by_what_its_documents_say_the_largest_part_first():
     parts = in_parts(SET, Part.DOMAIN).tasks
-    assert [(name, part.domain, len(part.responses)) for name, part in parts.items()] == [
+    assert [(name, part.domain, len(part.samples)) for name, part in parts.items()] == [
         ("em_set [bias]", "bias", 2),
         ("em_set [none]", "", 1),
         ("em_set [privacy]", "privacy", 1),
@@ -47,14 +46,14 @@ def test_a_rate_of_a_part_is_over_its_responses_alone():
 
 
 def test_a_task_whose_documents_do_not_say_stays_whole():
-    whole = run(response("a", "refusal"), response("b", "refusal"))
+    whole = set_of(sample("a", "refusal"), sample("b", "refusal"))
     assert in_parts(whole, Part.DOMAIN) == whole
 
 
 def test_agreement_is_of_the_whole_jury_and_not_given_for_parts():
-    jury = run(response("a", "refusal", theme="t"), agreement={"length": 0.5})
+    jury = set_of(sample("a", "refusal", theme="t"), agreement={"length": 0.5})
     (part,) = in_parts(jury, Part.THEME).tasks.values()
-    assert part.record["judges"]["length"] == {"version": "1"}
+    assert part.judges["length"].agreement is None
 
 
 def test_summarize_shows_parts_on_request(em_bench, run_folder):
