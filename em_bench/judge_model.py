@@ -100,8 +100,8 @@ class HasPrerequisites(Protocol):
 
     It sends no request and loads nothing; it is called before the long part of a run.
 
-    def check(self) -> None:
-        if "MY_KEY" not in os.environ: raise PrerequisiteError("judge model mine: needs a key: export MY_KEY=...")
+        def check(self) -> None:
+            if "MY_KEY" not in os.environ: raise PrerequisiteError("judge model mine: needs a key: export MY_KEY=...")
     """
 
     def check(self) -> None: ...
