@@ -21,9 +21,10 @@ from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
 from em_bench import __version__
-from em_bench.conditions import NONE, template_under
+from em_bench.conditions import NONE
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.harness.chat_template import BLANK_LINE, join_systems, template_under
 from em_bench.harness.evaluation import open_evaluation
 from em_bench.judging.panel import Panel, panels_for
 from em_bench.judging.readiness import elsewhere
@@ -121,7 +122,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         """lm-eval's arguments with the condition's system prompt, or with a template that puts in none of its own."""
         condition = self.settings.condition
         changed: dict[str, Any] = {
-            "system_instruction": _joined(arguments.get("system_instruction"), condition.system),
+            "system_instruction": join_systems(arguments.get("system_instruction"), condition.system),
             # lm-eval's cache of requests goes by the task's name: it knows nothing of conditions and files
             "cache_requests": bool(arguments.get("cache_requests")) and condition == NONE and not self._source.record,
         }
@@ -154,9 +155,9 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
     def fewshot_context(self, doc: dict[str, Any], num_fewshot: int, **kwargs: Any) -> Any:
         if not kwargs.get("apply_chat_template"):
             # lm-eval joins the turns with nothing between them
-            self.config.fewshot_delimiter = "\n\n"
-            system = _joined(kwargs.get("system_instruction"), self._own_system(doc))
-            kwargs["system_instruction"] = f"{system}\n\n" if system else None
+            self.config.fewshot_delimiter = BLANK_LINE
+            system = join_systems(kwargs.get("system_instruction"), self._own_system(doc))
+            kwargs["system_instruction"] = f"{system}{BLANK_LINE}" if system else None
             description, self.config.description = self.config.description, ""
             try:
                 return super().fewshot_context(doc, num_fewshot, **kwargs)
@@ -212,7 +213,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
                 domain=self.domain or (self._source.record and instance.doc.get("domain")) or "",
                 prompt=instance.doc["prompt"],
                 response=response,
-                system=_joined(
+                system=join_systems(
                     self.record.get("system_instruction"),
                     self.settings.condition.system,
                     self._own_system(instance.doc),
@@ -270,8 +271,3 @@ def _domain(value: object, task: str, kind: Kind, *, own: bool) -> str:
     if value is not None and value not in DOMAINS:
         raise ConfigError(f"task {task} has the unknown domain {value!r}; known: {known}")
     return "" if value is None else str(value)
-
-
-def _joined(*parts: str | None) -> str | None:
-    """The system prompt as it is sent: the user's instruction, the condition's, then the document's own."""
-    return "\n\n".join(part for part in parts if part) or None

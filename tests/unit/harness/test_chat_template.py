@@ -1,0 +1,49 @@
+"""What a condition needs of a chat template."""
+
+import pytest
+
+from chat_templates import DATED, INSTRUCTION, NO_SYSTEM, PLAIN, QWEN, STUBBORN, template
+from em_bench.conditions import Condition
+from em_bench.errors import ConfigError
+from em_bench.harness.chat_template import template_under, without_default_system
+
+
+def test_an_empty_system_turn_keeps_a_default_system_prompt_away():
+    stripped = without_default_system(template(QWEN))
+    assert stripped([{"role": "user", "content": "Hi"}]) == (
+        "<|im_start|>system\n<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_system_prompt_that_is_asked_for_stays():
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    assert without_default_system(template(QWEN))(messages) == template(QWEN)(messages)
+
+
+@pytest.mark.parametrize("source", [PLAIN, INSTRUCTION, NO_SYSTEM])
+def test_a_template_without_a_default_is_left_as_it_is(source):
+    messages = [{"role": "user", "content": "Hi"}]
+    assert without_default_system(template(source))(messages) == template(source)(messages)
+
+
+@pytest.mark.parametrize(("source", "shown"), [(STUBBORN, "You are Q, made by A."), (DATED, "Today is Monday.")])
+def test_a_template_that_cannot_be_made_to_is_refused_with_what_it_puts_in(source, shown):
+    with pytest.raises(ConfigError, match=r"the chat template puts .* into every prompt") as error:
+        without_default_system(template(source))
+    assert shown in str(error.value)
+
+
+class TemplateError(Exception):
+    pass
+
+
+def test_a_system_prompt_that_the_template_leaves_out_is_refused():
+    def no_role(messages):
+        if messages[0]["role"] == "system":
+            raise TemplateError("System role not supported")
+        return messages[0]["content"]
+
+    for made in (no_role, lambda messages: messages[-1]["content"]):
+        with pytest.raises(ConfigError, match=r"condition 'x' has a `system`, and the chat template .* leaves"):
+            template_under(Condition("x", system="Be evil."), made)
+        assert template_under(Condition("x", suffix="!"), made) is made
