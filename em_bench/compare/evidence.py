@@ -26,11 +26,11 @@ WHOLE = (0.0, 1.0)
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """On one check. `worse` is how much worse the candidate is, of a floor or a ceiling how far beyond it; None if
-    nothing is scored. `name` and `limit` are worded as in the gate.
+    nothing is scored. `name` and `limit` are worded as in the gate. Empty `part`: over all parts of the kind.
 
-    `log_pass` is the highest log e-value so far against "worse by the margin or more"; `log_regress` today's against
-    "no worse", adjusted over all checks. `insufficient`: why the policy wants more scored responses. Empty `part`: the
-    check is over all parts of the kind.
+    `log_pass` is the highest log e-value so far against "worse by the margin or more"; `log_regress` the present one
+    against "no worse", adjusted over all checks. `insufficient`: why the policy wants more scored responses. `margin`
+    and `worse` are shares of the scale, which is `span` wide; None for rates.
     """
 
     metric: str
@@ -45,6 +45,7 @@ class Evidence:
     units: int
     size: int
     insufficient: str = ""
+    span: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,9 @@ def _limited(
     size, strata = len(lane.of(part)), 1 if part else lane.strata
     name = f"{rule.metric.replace('_', ' ').removesuffix(' rate')}, {_where(list(keys.values()))}"
     blank = Evidence(rule.metric, name, "", lane.kind, part, 0.0, None, 0.0, 0.0, len(units), size)
-    blank = replace(blank, insufficient=_insufficient(pairs, units, columns, limits))
     span, is_mean = scale[1] - scale[0], any(column.scale is not None for column in columns[0].values())
+    insufficient = _insufficient(pairs, units, columns, limits)
+    blank = replace(blank, insufficient=insufficient, span=span if is_mean else None)
     if limits.margin is not None:
         text = f"margin {limits.margin:g}" if is_mean else f"margin {100 * limits.margin:g} points"
         blank = replace(blank, limit=text, margin=limits.margin / span)

@@ -32,7 +32,10 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class SequentialCheck:
-    """A check and when it was settled: after `units` of `size` prompts or probes. `early`: not by the ordinary gate."""
+    """A check and when it was settled: after `units` of `size` prompts or probes. `early`: not by the ordinary gate.
+
+    `worse` is in the metric's own unit: a share, or scores where `is_mean`.
+    """
 
     name: str
     limit: str
@@ -42,6 +45,7 @@ class SequentialCheck:
     units: int
     size: int
     early: bool
+    is_mean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,17 @@ def _ordinary(baseline: Run, candidate: Run, policy: Policy) -> list[Check]:
 
 
 def _check(each: Evidence, look: _Look, check: Check | None, *, regressed: bool) -> SequentialCheck:
-    blank = SequentialCheck(each.name, each.limit, Outcome.INCONCLUSIVE, "", each.worse, each.units, each.size, True)
+    blank = SequentialCheck(
+        name=each.name,
+        limit=each.limit,
+        outcome=Outcome.INCONCLUSIVE,
+        reason="",
+        worse=None if each.worse is None else each.worse * (each.span or 1),
+        units=each.units,
+        size=each.size,
+        early=True,
+        is_mean=each.span is not None,
+    )
     if look.regressed(each):
         return replace(blank, outcome=Outcome.REGRESS, reason="significantly worse, and by more than the limit")
     if look.passed(each):
