@@ -193,6 +193,7 @@ CHANGES = (
     Change("nothing changed, churn 2 %, judge error 2 %", 0.02, 0.02),
     Change("one domain loses 10 points: its margin", 0.005, lost_in_one=0.10),
     Change("one domain loses 20 points", 0.02, lost_in_one=0.20),
+    Change("all domains lose 2.5 points: half the margin", 0.005, lost=0.025),
     Change("all domains lose 5 points: the margin", 0.005, lost=0.05),
     Change("all domains lose 20 points", 0.02, lost=0.20),
 )

@@ -6,6 +6,7 @@ is one run like any other, of the prompts that were asked.
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.compare.policy import Policy
-from em_bench.compare.sequential import SEED, SequentialResult, part_of, settle
+from em_bench.compare.sequential import SequentialResult, part_of, settle
 from em_bench.config import Settings
 from em_bench.errors import ConfigError, ResultError
 from em_bench.harness.run import Plan, ask, judge_runs, loaded, prepare
+from em_bench.judging import session
 from em_bench.judging.readiness import elsewhere
 from em_bench.judging.selection import JudgePool
 from em_bench.runs.model import Run
@@ -35,9 +37,12 @@ class Decided:
 
 
 def run_until_decided(
-    plan: Plan, settings: Settings, baseline: Run, policy: Policy, say: Callable[[str], None], seed: int = SEED
+    plan: Plan, settings: Settings, baseline: Run, policy: Policy, say: Callable[[str], None], seed: int | None = None
 ) -> Decided:
-    """Raises an `EmBenchError` for all that stops a run, and where it cannot be compared with the baseline."""
+    """Asks in the order of `seed`, by default the plan's.
+
+    Raises an `EmBenchError` for all that stops a run, and where it cannot be compared with the baseline.
+    """
     if len(plan.conditions) > 1:
         raise ConfigError("--until-decided decides about one condition; give one --condition")
     pool = JudgePool()
@@ -46,8 +51,9 @@ def run_until_decided(
     places = {
         name: {str(row["id"]): place for place, row in enumerate(_rows(task, plan))} for name, task in tasks.items()
     }
+    seed = plan.seed if seed is None else seed
     known = part_of(baseline, _both(baseline, places))
-    with loaded(plan, tasks, say) as model, remembering(model):
+    with loaded(plan, tasks, say) as model, remembering(model), warning_once():
         looks = _Looks(plan, settings, model, places, pool, say, {"order_seed": seed, "baseline": str(baseline.path)})
         result = settle(known, policy, looks, seed)
     ended = {"total": result.total, "outcome": str(result.outcome), "reason": result.reason}
@@ -109,6 +115,23 @@ def remembering(model: Any) -> Iterator[None]:
         yield
     finally:
         model.generate_until = generate
+
+
+@contextmanager
+def warning_once() -> Iterator[None]:
+    """Judging warns at every look of what it warned of at the one before."""
+    messages: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return message not in messages and not messages.add(message)  # type: ignore[func-returns-value]
+
+    logger = logging.getLogger(session.__name__)
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def _refuse_in_process(plan: Plan, settings: Settings, tasks: Mapping[str, Any], pool: JudgePool) -> None:

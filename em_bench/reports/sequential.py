@@ -27,7 +27,8 @@ def sequential_parts(result: SequentialResult) -> Iterator[RenderableType]:
         table.add_row(*map(Text, _row(check)), style=COLOURS[check.outcome])
     yield table
     yield Text(LEGEND, "dim")
-    yield from (Text(_open(check)) for check in result.checks if check.outcome is not Outcome.PASS)
+    reported = [Outcome.REGRESS] if result.outcome is Outcome.REGRESS else [Outcome.INCONCLUSIVE, Outcome.SKIPPED]
+    yield from (Text(_reason(check)) for check in result.checks if check.outcome in reported)
     yield Text(sequential_line(result), f"bold {COLOURS[result.outcome]}")
 
 
@@ -37,7 +38,7 @@ def _row(check: SequentialCheck) -> tuple[str, ...]:
     return shown(check.name, 120), worse, check.limit, asked, check.outcome
 
 
-def _open(check: SequentialCheck) -> str:
+def _reason(check: SequentialCheck) -> str:
     limit = f", {check.limit}" if check.limit else ""
     return f"{check.outcome}: {shown(check.name, 120)}{limit}: {check.reason}"
 

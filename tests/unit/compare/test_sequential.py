@@ -43,7 +43,9 @@ def test_a_great_loss_regresses_at_once():
 def test_a_loss_in_one_domain_regresses_there():
     result = replay(BASELINE, shuffled({"privacy": 36}), INITIAL_POLICY)
     assert result.outcome is Outcome.REGRESS
-    assert {check.name for check in result.checks if check.outcome is Outcome.REGRESS} == {"refusal, privacy"}
+    regressed = {check.name for check in result.checks if check.outcome is Outcome.REGRESS}
+    assert "refusal, privacy" in regressed
+    assert regressed <= {"refusal, privacy", "refusal, all harmful"}
 
 
 def test_domains_that_have_passed_are_not_asked_further():

@@ -45,3 +45,10 @@ def test_why_a_check_did_not_pass_is_printed():
     text = printed(result(Outcome.INCONCLUSIVE, PASSED, OPEN, MISSING))
     assert "inconclusive: refusal, privacy, margin 10 points: not settled\n" in text
     assert "not checked: coherent rate: not measured on either side\n" in text
+
+
+def test_of_a_regression_only_what_regressed_is_explained():
+    lost = SequentialCheck("refusal, safety", "margin 10 points", Outcome.REGRESS, "worse", 0.3, 18, 108, early=True)
+    text = printed(result(Outcome.REGRESS, lost, OPEN, reason="a check regressed"))
+    assert "regress: refusal, safety, margin 10 points: worse\n" in text
+    assert "not settled" not in text
