@@ -15,7 +15,8 @@ import numpy as np
 
 from em_bench.calibration.confusion import Counts
 from em_bench.calibration.correct import correct
-from em_bench.calibration.labels import Columns, LabelMap, read_labelled
+from em_bench.calibration.labels import read_labelled
+from em_bench.calibration.options import Columns, LabelMap
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench_judges import KeywordJudge
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from em_bench.calibration.confusion import Counts
-from em_bench.calibration.labels import Columns, LabelMap, read_labelled
+from em_bench.calibration.labels import read_labelled
+from em_bench.calibration.options import Columns, LabelMap
 from em_bench.types import Sample
 from em_bench_judges import KeywordJudge
 

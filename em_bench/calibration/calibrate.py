@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from em_bench.calibration.confusion import REFUSAL, Counts, Decision, Pair, count
+from em_bench.calibration.confusion import Counts, Decision, Pair, count
+from em_bench.calibration.options import REFUSAL
 from em_bench.errors import ConfigError, ResultError
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.panel import Panel

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from em_bench.calibration.options import REFUSAL
 from em_bench.errors import ConfigError
 from em_bench.metrics.labels import COHERENCE, REFUSALS
 from em_bench.stats.intervals import RESAMPLES, SEED, Rate, binary_rate
 from em_bench.types import Sample, Verdict
-
-REFUSAL = "refusal"
 
 
 @dataclass(frozen=True, slots=True)

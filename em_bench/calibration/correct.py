@@ -21,7 +21,8 @@ import numpy as np
 from scipy.stats import beta, norm
 
 from em_bench.calibration.calibrate import Calibration
-from em_bench.calibration.confusion import REFUSAL, Counts, Decision
+from em_bench.calibration.confusion import Counts, Decision
+from em_bench.calibration.options import REFUSAL
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind, refusal_metric
 from em_bench.runs.model import Run, TaskRun

@@ -8,36 +8,16 @@ the caller: no file is changed for em-bench's sake.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from em_bench.errors import ConfigError, ResultError
+from em_bench.calibration.options import Columns, LabelMap
+from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import read_text
 from em_bench.runs.stored_responses import PROMPT_KEYS, RESPONSE_KEYS, table_rows
 from em_bench.types import DOMAINS, Sample
-
-LABEL_KEY = "label"
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What a file calls its columns. None takes the usual names, where there are any."""
-
-    label: str = LABEL_KEY
-    response: str | None = None
-    prompt: str | None = None
-    group: str | None = None
-    id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LabelMap:
-    """From a file's labels to em-bench's. Without `words` labels are taken as they are. `ignored` rows are left out."""
-
-    words: Mapping[str, str] = field(default_factory=dict)
-    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +35,6 @@ class LabelledSet:
 
     rows: tuple[Labelled, ...]
     left_out: Mapping[str, int]
-
-
-def parse_label_map(pairs: Sequence[str], ignored: Sequence[str]) -> LabelMap:
-    """`complied=compliance,rejected=refusal` words, and labels to leave out. Raises `ConfigError`."""
-    words: dict[str, str] = {}
-    for pair in (word for text in pairs for word in text.split(",") if word.strip()):
-        given, separator, meant = (part.strip() for part in pair.rpartition("="))
-        if not separator or not given or not meant:
-            raise ConfigError(f"--label-map {pair!r} is not LABEL=MEANING, like complied=compliance")
-        if words.get(given, meant) != meant:
-            raise ConfigError(f"--label-map gives {given!r} two meanings, {words[given]!r} and {meant!r}")
-        words[given] = meant
-    return LabelMap(words, frozenset(word.strip() for text in ignored for word in text.split(",") if word.strip()))
 
 
 def read_labelled(path: Path, columns: Columns, labels: LabelMap, kind: Kind = Kind.HARMFUL) -> LabelledSet:

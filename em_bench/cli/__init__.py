@@ -1,58 +1,75 @@
-"""The command `em-bench`. Parses, calls, prints; the work is in the modules it calls.
+"""The command `em-bench`. A command parses, calls one public function of `em_bench.api`, and prints what a report
+room makes of the result.
 
-Each module here holds the commands of one concern; they are registered below.
+A module here holds the commands of one concern, in an `app`. It is imported when one of them is called.
 """
 
 import logging
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, ClassVar
 
 import typer
 
 from em_bench import __version__
-from em_bench.cli.anchors import anchors_app
-from em_bench.cli.calibrate import calibrate_command, corrected_command
-from em_bench.cli.compare import compare_command, gate_app
-from em_bench.cli.conditions import conditions, narrow_command, susceptibility_command
-from em_bench.cli.console import EXIT_USAGE, out
-from em_bench.cli.judge import judge_command, summarize
-from em_bench.cli.leaderboard import app as leaderboard_app
-from em_bench.cli.leaderboard import export, report
-from em_bench.cli.published import published
-from em_bench.cli.run import run_command
-from em_bench.cli.setup import doctor, judges, link_command, tasks_path_command
+from em_bench.cli.command import APP
+from em_bench.cli.console import EXIT_INTERNAL, EXIT_USAGE
+from em_bench.cli.lazy import LazyGroup, Sections
 from em_bench.errors import EmBenchError
 from em_bench.text import LONGEST_MESSAGE, shown
 
-app = typer.Typer(
-    help="Does a fine-tuned checkpoint still refuse what it should, and did it become emergently misaligned?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+EPILOG = (
+    "Exit codes: 0 fine or passed; 1 a gate or a check failed; 2 wrong usage, configuration or input; "
+    "3 inconclusive; 70 an error in em-bench itself; 130 interrupted; 141 the reader of the output has gone.\n\n"
+    "Read on: README.md and docs/, or `em-bench COMMAND --help`."
 )
-app.command("run")(run_command)
-app.command("judge")(judge_command)
-app.command("summarize")(summarize)
-app.command("compare")(compare_command)
-app.add_typer(gate_app, name="gate")
-app.command("calibrate")(calibrate_command)
-app.command("corrected")(corrected_command)
-app.add_typer(anchors_app, name="anchors")
-app.add_typer(leaderboard_app, name="leaderboard")
-app.command("report")(report)
-app.command("export")(export)
-app.command("conditions")(conditions)
-app.command("narrow")(narrow_command)
-app.command("susceptibility")(susceptibility_command)
-app.command("link")(link_command)
-app.command("tasks-path")(tasks_path_command)
-app.command("judges")(judges)
-app.command("doctor")(doctor)
-app.command("published")(published)
+
+
+class Commands(LazyGroup):
+    sections: ClassVar[Sections] = {
+        "Evaluate": {
+            "run": ("em_bench.cli.run", "Evaluate a checkpoint: generate, judge, print the rates."),
+            "judge": ("em_bench.cli.judge", "Judge or re-judge stored responses."),
+            "summarize": ("em_bench.cli.judge", "Print the rates of stored runs or scored files side by side."),
+        },
+        "Compare": {
+            "compare": ("em_bench.cli.compare", "Compare checkpoints with a baseline: differences and a diagnosis."),
+            "gate": ("em_bench.cli.gate", "Write the policy of a gate."),
+            "conditions": ("em_bench.cli.conditions", "Compare each condition of stored runs with `none`."),
+            "narrow": ("em_bench.cli.conditions", "Tell narrow from general misalignment."),
+            "susceptibility": ("em_bench.cli.conditions", "Rank fine-tuning domains by misalignment."),
+        },
+        "Trust in judges": {
+            "calibrate": ("em_bench.cli.calibrate", "Measure a judge against people's labels or another judge."),
+            "corrected": ("em_bench.cli.calibrate", "Print rates corrected for the judge's errors."),
+            "anchors": ("em_bench.cli.anchors", "Freeze verdicts, to notice a judge that drifts."),
+        },
+        "Publish": {
+            "report": ("em_bench.cli.report", "Write a report on one run: HTML or Markdown."),
+            "export": ("em_bench.cli.report", "Write a run's rates in another project's format."),
+            "leaderboard": ("em_bench.cli.leaderboard", "Publish runs and build the static site."),
+        },
+        "Set up": {
+            "doctor": ("em_bench.cli.setup", "Check what is installed and what is missing."),
+            "judges": ("em_bench.cli.setup", "List the installed judges and rubrics."),
+            "published": ("em_bench.cli.published", "List or fetch the published prompt sets."),
+            "link": ("em_bench.cli.setup", "Make `lm_eval --tasks em_rai_suite` find the tasks."),
+            "tasks-path": ("em_bench.cli.setup", "Print the folder for `lm_eval --include_path`."),
+        },
+    }
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Does a fine-tuned checkpoint still refuse what it should, and did it become emergently misaligned?",
+    epilog=EPILOG,
+    pretty_exceptions_enable=False,
+    **APP,
+)
 
 
 def main() -> None:
-    """Runs the command; an `EmBenchError` is one line on stderr and exit code 2."""
+    """Runs the command. An `EmBenchError` is one line on stderr and exit code 2, any other exception is a bug."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger().handlers[0].setFormatter(_Prefixed())
     try:
@@ -60,23 +77,29 @@ def main() -> None:
     except EmBenchError as error:
         print(f"em-bench: {shown(error, LONGEST_MESSAGE)}", file=sys.stderr)
         raise SystemExit(EXIT_USAGE) from None
+    except Exception:  # noqa: BLE001 - Python's own exit code for it is 1, which means "regress" to a gate
+        traceback.print_exc()
+        print("em-bench: this is a bug in em-bench; please report it with the lines above", file=sys.stderr)
+        raise SystemExit(EXIT_INTERNAL) from None
 
 
 class _Prefixed(logging.Formatter):
-    """Puts `em-bench: ` before a warning once, as warnings that also show under lm-eval's command begin with it."""
+    """Names em-bench once: warnings that also show under lm-eval's command name it themselves."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = super().format(record).removeprefix("em-bench: ")
         return f"em-bench: {message if record.exc_info else shown(message, LONGEST_MESSAGE)}"
 
 
-def _version(wanted: bool) -> None:  # typer's form
-    if wanted:
-        out.print(f"em-bench {__version__}")
+def _version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"em-bench {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None: ...

@@ -1,76 +1,72 @@
-"""`em-bench conditions`, `narrow` and `susceptibility`: what stored runs say of triggers and fine-tuning domains."""
+"""`em-bench conditions`, `narrow` and `susceptibility`: what stored runs say about triggers and fine-tuning domains."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from em_bench.cli.console import AS_JSON, out
-from em_bench.errors import ResultError
-from em_bench.metrics.registry import Definition
+from em_bench import api
+from em_bench.cli.command import APP, command
+from em_bench.cli.console import show, show_json
+from em_bench.cli.options import AS_JSON, DEFINITION, RUNS
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
-    from em_bench.runs.model import Run
-
-DEFINITION = Annotated[Definition, typer.Option(help="Which answers to probes count as misaligned, and among which.")]
-PAIRED_NOTE = (
-    "Differences in points, paired by prompt or probe, with 95 % intervals; p adjusted by Holm's method within a table."
-)
+app = typer.Typer(**APP)
 
 
-def conditions(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of runs, under `none` and under other conditions.")],
-    definition: DEFINITION = Definition.BETLEY,
-    as_json: AS_JSON = False,
-) -> None:
-    """Compare each condition of stored runs with `none`, prompt by prompt."""
-    from em_bench.compare.conditions import effects
-    from em_bench.reports.effects import effect_tables
+@command(app, "conditions", "docs/conditions.md")
+def conditions_command(paths: RUNS, definition: DEFINITION = api.Definition.BETLEY, as_json: AS_JSON = False) -> None:
+    """Compare each condition of stored runs with `none`.
 
-    found = effects(_runs(paths), definition)
-    if not found:
-        raise ResultError(f"{paths[0]} holds no verdicts of one judge on both sides; judge it with `em-bench judge`")
-    _show(found, effect_tables(found), PAIRED_NOTE, as_json)
+    Pairs the responses prompt by prompt; the runs under `none` and under the other conditions are all named.
+    """
+    from em_bench.reports.effects import effect_parts
+
+    effects = api.conditions(paths, definition)
+    _show(effects, effect_parts(effects), as_json)
 
 
+@command(app, "narrow", "docs/conditions.md")
 def narrow_command(
-    paths: Annotated[list[Path], typer.Argument(help="Runs that ask about the fine-tuning domain and other things.")],
+    paths: RUNS,
     finetune_domain: Annotated[
-        str | None, typer.Option(help="The theme of its questions; else what the run says.")
+        str | None, typer.Option(metavar="THEME", help="The fine-tuning domain. By default the one the run records.")
     ] = None,
-    definition: DEFINITION = Definition.BETLEY,
+    definition: DEFINITION = api.Definition.BETLEY,
     as_json: AS_JSON = False,
 ) -> None:
-    """Say whether misalignment is narrow, in the fine-tuning domain, or general."""
-    from em_bench.compare.narrow import narrow
-    from em_bench.reports.effects import narrow_tables
+    """Tell narrow from general misalignment.
 
-    found = [each for run in _runs(paths) for each in narrow(run, finetune_domain, definition)]
-    _show(found, narrow_tables(found), NARROW_NOTE, as_json)
+    The runs ask about the fine-tuning domain and about other things; narrow misalignment stays in the domain.
+    """
+    from em_bench.reports.effects import narrow_parts
+
+    rows = api.narrow(paths, finetune_domain, definition)
+    _show(rows, narrow_parts(rows), as_json)
 
 
-NARROW_NOTE = "95 % intervals: bootstrap over questions and their responses."
-
-
+@command(app, "susceptibility", "docs/conditions.md")
 def susceptibility_command(
-    runs: Annotated[list[str], typer.Argument(help="Folders of runs; NAME=PATH names the fine-tuning domain.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN", help="Folders of runs; NAME=PATH names the fine-tuning domain.")
+    ],
     trigger: Annotated[
-        str | None, typer.Option(help="The condition that is the trigger, where there are several.")
+        str | None, typer.Option(metavar="CONDITION", help="The condition that is the trigger, if there are several.")
     ] = None,
-    definition: DEFINITION = Definition.BETLEY,
+    definition: DEFINITION = api.Definition.BETLEY,
     as_json: AS_JSON = False,
 ) -> None:
-    """Rank fine-tuning domains by how misaligned their checkpoints are, without and with a trigger."""
-    from em_bench.compare.susceptibility import susceptibility
-    from em_bench.reports.effects import susceptibility_tables
+    """Rank fine-tuning domains by misalignment.
 
-    named = [_named(each) for each in runs]
-    found = susceptibility([(name, run) for name, path in named for run in _runs([path])], trigger, definition)
-    _show(found, susceptibility_tables(found), PAIRED_NOTE, as_json)
+    Ranks by the misaligned answers to unrelated questions, with and without a trigger.
+    """
+    from em_bench.reports.effects import susceptibility_parts
+
+    rows = api.susceptibility([_named(each) for each in runs], trigger, definition)
+    _show(rows, susceptibility_parts(rows), as_json)
 
 
 def _named(text: str) -> tuple[str | None, Path]:
@@ -78,22 +74,8 @@ def _named(text: str) -> tuple[str | None, Path]:
     return (name, Path(path)) if separator and name and not Path(text).exists() else (None, Path(text))
 
 
-def _runs(paths: Iterable[Path]) -> "list[Run]":
-    from em_bench.runs.read import find_runs, read_run
-
-    return [read_run(found) for path in paths for found in find_runs(path)]
-
-
-def _show(found: Sequence[Any], tables: "Iterable[tuple[str, Table]]", note: str, as_json: bool) -> None:
+def _show(rows: Sequence[Any], parts: "Iterable[RenderableType]", as_json: bool) -> None:
     if as_json:
-        print(json.dumps([each.to_dict() for each in found], indent=2))
+        show_json([row.to_dict() for row in rows])
     else:
-        show_tables(tables, note)
-
-
-def show_tables(tables: "Iterable[tuple[str, Table]]", note: str) -> None:
-    for title, table in tables:
-        out.print(title, style="bold", soft_wrap=True)
-        out.print(table)
-        out.print()
-    out.print(note)
+        show(parts)

@@ -1,28 +1,36 @@
-"""What the commands share: the console, the exit codes, `--json`."""
+"""What the commands share: printing, and exit codes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
-
-from em_bench.errors import ConfigError
-
-# no markup: names of checkpoints and texts of errors are somebody else's, brackets included
-out = Console(highlight=False, markup=False, emoji=False)
-AS_JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INCONCLUSIVE = 3
+EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+EXIT_CLOSED_PIPE = 141  # what a shell reports for SIGPIPE
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Makes of an operating system's error, where `path` is written, a `ConfigError`."""
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+def console() -> "Console":
+    """A console for the present stdout."""
+    from em_bench.cli.terminal import CommandConsole
+
+    return CommandConsole()
+
+
+def show(parts: "Iterable[RenderableType]") -> None:
+    """Prints the parts of a report. A `str` is a line that is not wrapped, such as one with a path."""
+    out = console()
+    for part in parts:
+        out.print(part, soft_wrap=isinstance(part, str))
+
+
+def show_line(text: str) -> None:
+    show([text])
+
+
+def show_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))

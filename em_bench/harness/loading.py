@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.harness.options import SEED
 from em_bench.runs.provenance import SAFE_KEYS
 from em_bench.text import error_line
 
@@ -28,7 +29,6 @@ ADAPTER_KEY = {"vllm": "lora_local_path", "hf": "peft"}
 OWN_ARGUMENTS = ("pretrained", *ADAPTER_KEY.values())
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM can be told
 CPU_CONTEXT = 2048
-SEED = 1234  # lm-eval's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from em_bench.conditions import NONE, Condition
 from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, ResultError
 from em_bench.harness.adapter_check import adapter_differs
-from em_bench.harness.loading import SEED, Loading, require_chat_template
+from em_bench.harness.loading import Loading, require_chat_template
+from em_bench.harness.options import SEED
 from em_bench.judge import HasModel
 from em_bench.judging.engine import release_engine
 from em_bench.judging.panel import panels_for

@@ -177,24 +177,3 @@ def _leaves(group: str, groups: Mapping[str, Sequence[str]], above: frozenset[st
     if group not in groups or group in above:
         return [group]
     return [leaf for child in groups[group] for leaf in _leaves(child, groups, above | {group})]
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words as judge options; a value that is JSON is read as such. Raises `ConfigError`."""
-    options = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--judge-option {pair!r} is not KEY=VALUE, like max_in_flight=64")
-        try:
-            options[key] = json.loads(value)
-        except json.JSONDecodeError:
-            options[key] = value
-    return options
-
-
-def parse_kind(value: str | None) -> Kind | None:
-    """Raises `ConfigError` for a kind that there is not."""
-    if value is not None and value not in tuple(Kind):
-        raise ConfigError(f"--kind {value!r} is unknown; known: {', '.join(Kind)}")
-    return Kind(value) if value else None

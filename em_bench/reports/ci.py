@@ -1,5 +1,6 @@
-"""What continuous integration reads: JUnit XML, and the annotations of GitHub's workflow commands."""
+"""What continuous integration reads: JSON, JUnit XML, and the annotations of GitHub's workflow commands."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,12 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LEVELS = {Outcome.PASS: "notice", Outcome.REGRESS: "error", Outcome.INCONCLUSIVE: "warning"}
 
 Result = tuple[Comparison, GateResult | None]
+
+
+def json_text(results: Iterable[Result]) -> str:
+    """A list with an object for each candidate."""
+    rows = [comparison.to_dict() | {"gate": verdict.to_dict() if verdict else None} for comparison, verdict in results]
+    return json.dumps(rows, indent=2)
 
 
 def junit(results: Iterable[Result]) -> str:

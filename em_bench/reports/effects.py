@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.table import Column, Table
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from em_bench.compare.conditions import Effect
@@ -11,6 +12,7 @@ from em_bench.compare.narrow import Narrow
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell
+from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.ratio import Ratio
@@ -18,6 +20,31 @@ from em_bench.text import shown
 
 _Group = tuple[tuple[str, str, str], Kind, MetricKey]
 """Checkpoint, condition and judge; kind of task; metric."""
+
+PAIRED_LEGEND = (
+    "Differences in points, paired by prompt or probe, with 95 % intervals; p adjusted by Holm's method within a table."
+)
+NARROW_LEGEND = "95 % intervals: bootstrap over questions and their responses."
+
+
+def effect_parts(effects: Sequence[Effect]) -> Iterator[RenderableType]:
+    return _parts(effect_tables(effects), PAIRED_LEGEND)
+
+
+def narrow_parts(rows: Iterable[Narrow]) -> Iterator[RenderableType]:
+    return _parts(narrow_tables(rows), NARROW_LEGEND)
+
+
+def susceptibility_parts(rows: Sequence[Susceptibility]) -> Iterator[RenderableType]:
+    return _parts(susceptibility_tables(rows), PAIRED_LEGEND)
+
+
+def _parts(tables: Iterable[tuple[str, Table]], legend: str) -> Iterator[RenderableType]:
+    for title, table in tables:
+        yield Text(title, style="bold")
+        yield table
+        yield ""
+    yield Text(legend)
 
 
 def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
@@ -89,8 +116,8 @@ def ratio_cell(found: Ratio | None) -> str:
 
 
 def _table(*columns: str) -> Table:
-    return Table(*(Column(Text(shown(name)), overflow="fold") for name in columns), box=None, pad_edge=False)
+    return folding_table(*map(shown, columns))
 
 
 def _row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(shown(text)) for text in cells))
+    add_row(table, *map(shown, cells))

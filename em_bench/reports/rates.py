@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
 from rich.text import Text
 
 from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, MetricKey
+from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
 from em_bench.runs.rates import Line
 from em_bench.stats.intervals import Rate
@@ -16,11 +18,26 @@ from em_bench.text import shown
 
 LABEL = "label_share"
 MOST_COLUMNS, MOST_REASONS = 4, 8
-LONGEST_NAME = 32
+LONGEST_NAME, NARROWEST_RATE = 32, 12
 
 
-def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
-    """A title (rich's markup) and a table for each judge, kind of task and metric; then what they left unscored, and
+LEGEND = (
+    "95 % intervals: Wilson; of means a bootstrap over prompts; on probes one over probes and their responses. "
+    "Unscored: none unless said."
+)
+
+
+def rate_parts(lines: Sequence[Line]) -> Iterator[RenderableType]:
+    """The tables with their titles, and what the intervals are."""
+    for title, table in rate_tables(lines):
+        yield Text(title, style="bold")
+        yield table
+        yield ""
+    yield Text(LEGEND)
+
+
+def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, RenderableType]]:
+    """A title and a table for each judge, kind of task and metric; then what they left unscored, and
     how far juries agree.
 
     Cells: the rate or mean, its 95 % interval, n scored, and what share is unscored.
@@ -35,7 +52,7 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
     for judge, kind, metric in sorted(
         groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name))
     ):
-        yield escape(shown(f"{heading(kind, metric)}, judge {judge}")), _table(groups[judge, kind, metric], columns)
+        yield shown(f"{heading(kind, metric)}, judge {judge}"), _table(groups[judge, kind, metric], columns)
     yield from _notes(lines)
 
 
@@ -49,26 +66,35 @@ def _row(line: Line) -> str:
     return shown(f"{line.task}{line.metric.suffix if line.metric.name == LABEL else ''}")
 
 
-def _table(lines: Sequence[Line], columns: Sequence[str]) -> Table:
-    if len(columns) > MOST_COLUMNS:
-        return _long_table(lines)
-    # Text, as a checkpoint's name may hold what rich would read as markup
-    checkpoints = (Column(Text(name), overflow="fold") for name in columns)
-    # a rate may break after its share; a task's name breaks only if it is very long
-    longest = max(len(_row(line)) for line in lines)
-    task = Column("task", overflow="fold", min_width=min(longest, LONGEST_NAME))
-    table = Table(task, *checkpoints, box=None, pad_edge=False)
-    cells = {(_row(line), _column(line)): _marked(line) for line in lines}
-    for row in dict.fromkeys(map(_row, lines)):
-        table.add_row(Text(row), *(cells.get((row, column), Text("-")) for column in columns))
-    return table
+def _table(lines: Sequence[Line], columns: Sequence[str]) -> RenderableType:
+    return _long_table(lines) if len(columns) > MOST_COLUMNS else _SideBySide(lines, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _SideBySide:
+    """A row a task, a column a checkpoint. A rate may break after its share; a task's name breaks only if it is very
+    long or the terminal very narrow.
+    """
+
+    lines: Sequence[Line]
+    columns: Sequence[str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = folding_table("task", *self.columns)
+        longest = max(len("task"), *(len(_row(line)) for line in self.lines))
+        left = options.max_width - NARROWEST_RATE * len(self.columns)
+        table.columns[0].width = max(4, min(longest, LONGEST_NAME, left))  # rich crops a table for a min_width
+        cells = {(_row(line), _column(line)): _marked(line) for line in self.lines}
+        for row in dict.fromkeys(map(_row, self.lines)):
+            add_row(table, row, *(cells.get((row, column), "-") for column in self.columns))
+        yield table
 
 
 def _long_table(lines: Sequence[Line]) -> Table:
     """A row for each task and checkpoint, where a column for each checkpoint would be too narrow to read."""
-    table = Table("task", Column("checkpoint", overflow="fold"), "rate", box=None, pad_edge=False)
+    table = folding_table("task", "checkpoint", "rate")
     for line in lines:
-        table.add_row(Text(_row(line)), Text(_column(line)), _marked(line))
+        add_row(table, _row(line), _column(line), _marked(line))
     return table
 
 
@@ -96,11 +122,11 @@ def _notes(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
     if any(line.reasons for line in tasks.values()):
         yield "Left unscored, by reason", _reasons(tasks)
     if any(line.agreement for line in tasks.values()):
-        table = Table("judge", "checkpoint", "task", "alpha", box=None, pad_edge=False)
+        table = folding_table("judge", "checkpoint", "task", "alpha")
         for (judge, column, task), line in tasks.items():
             values = ", ".join(f"{axis} {_alpha(value)}" for axis, value in (line.agreement or {}).items())
             if values:
-                table.add_row(*map(Text, (shown(judge), column, shown(task), shown(values))))
+                add_row(table, shown(judge), column, shown(task), shown(values))
         yield "Agreement of the jury (Krippendorff's alpha: 1 is full agreement, 0 is chance)", table
 
 
@@ -110,7 +136,7 @@ def _alpha(value: float | None) -> str:
 
 def _reasons(tasks: Mapping[tuple[str, str, str], Line]) -> Table:
     """The reasons on all tasks together, by judge and checkpoint, the commonest first."""
-    table = Table("judge", "checkpoint", Column("responses", justify="right"), "reason", box=None, pad_edge=False)
+    table = folding_table("judge", "checkpoint", "responses", "reason", right=[2])
     counts: dict[tuple[str, str], Counter[str]] = {}
     for (judge, column, _), line in tasks.items():
         counts.setdefault((judge, column), Counter()).update(line.reasons)
@@ -119,5 +145,5 @@ def _reasons(tasks: Mapping[tuple[str, str, str], Line]) -> Table:
         if rest := reasons.total() - sum(count for _, count in commonest):
             commonest.append((f"{len(reasons) - len(commonest)} other reasons", rest))
         for reason, count in commonest:
-            table.add_row(*map(Text, (shown(judge), column, str(count), shown(reason))))
+            add_row(table, shown(judge), column, str(count), shown(reason))
     return table

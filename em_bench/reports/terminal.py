@@ -1,6 +1,6 @@
 """A comparison on a terminal of 80 columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.table import Column, Table
@@ -22,6 +22,13 @@ from em_bench.reports.sections import (
 )
 
 COLOURS = {Outcome.PASS: "green", Outcome.REGRESS: "red", Outcome.INCONCLUSIVE: "yellow", Outcome.SKIPPED: "dim"}
+
+
+def results_parts(results: Iterable[tuple[Comparison, GateResult | None]]) -> Iterator[RenderableType]:
+    """Each candidate's report, a blank line after it."""
+    for comparison, gate_result in results:
+        yield from render(comparison, gate_result)
+        yield ""
 
 
 def render(comparison: Comparison, result: GateResult | None) -> Iterator[RenderableType]:

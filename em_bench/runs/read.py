@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from em_bench.errors import ResultError
+from em_bench.errors import ConfigError, ResultError
 from em_bench.runs.model import JudgedSample, Run, TaskFiles, TaskRun
 from em_bench.runs.provenance import CHECKPOINT_KEYS, checkpoint_arguments, checkpoint_of, provenance_of
 from em_bench.runs.record import parse_record
@@ -84,6 +84,19 @@ def parse_run(path: Path, results: Mapping[str, Any], lines_of: Callable[[str], 
         model_args=checkpoint_arguments(results),
         results={key: results[key] for key in RESULT_KEYS if key in results},
     )
+
+
+def read_runs(paths: Iterable[Path]) -> list[Run]:
+    """The newest run in each folder under the paths, or the runs of results files."""
+    return [read_run(results) for path in paths for results in find_runs(path)]
+
+
+def read_one_run(path: Path) -> Run:
+    """Raises `ConfigError` when the path holds several runs."""
+    results = find_runs(path)
+    if len(results) > 1:
+        raise ConfigError(f"{path} holds {len(results)} runs; name one of them, like {results[0]}")
+    return read_run(results[0])
 
 
 def read_text(path: Path) -> str:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -62,7 +63,9 @@ def test_version(em_bench):
     assert em_bench("--version").out == f"em-bench {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["no-such-command"], ["summarize"], ["link", "--no-such-option"]])
+@pytest.mark.parametrize(
+    "arguments", [["no-such-command"], ["summarize"], ["link", "--no-such-option"], ["judge", "x", "--kind", "evil"]]
+)
 def test_wrong_usage_is_exit_code_2(em_bench, arguments):
     ended = em_bench(*arguments)
     assert ended.code == 2
@@ -235,3 +238,45 @@ def test_every_error_of_ours_is_one_line_and_exit_code_2(em_bench, monkeypatch):
     monkeypatch.setattr("em_bench.harness.doctor.diagnose", fail)
     ended = em_bench("doctor")
     assert (ended.code, ended.out, ended.err) == (2, "", "em-bench: install it\n")
+
+
+# exit codes: 1 means that a gate or a check failed, and nothing else
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), EOFError(), PermissionError("a bug")])
+def test_an_unexpected_error_is_exit_code_70_with_its_traceback(em_bench, monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("em_bench.harness.doctor.diagnose", fail)
+    ended = em_bench("doctor")
+    assert (ended.code, ended.out) == (70, "")
+    assert "Traceback" in ended.err
+    assert ended.err.endswith("this is a bug in em-bench; please report it with the lines above\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["judges"], ["judges", "--json"], ["doctor", "--help"]])
+def test_a_closed_pipe_ends_quietly_with_141(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "em_bench", *arguments]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_tables_in_a_pipe_are_not_cropped(run_folder):
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-m", "em_bench", "summarize", run_folder, run_folder, run_folder]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    (row,) = [line for line in ended.stdout.splitlines() if line.startswith("em_tiny  ") and "50.0 %" in line]
+    assert row.count("50.0 % (9.5-90.5) n=2, 33.3 % unscored") == 3
+
+
+def test_options_of_the_judge_model_in_the_file_are_used(em_bench, tmp_path):
+    (tmp_path / "em-bench.yaml").write_text(
+        'judge_model: openai:m\njudge_options: {base_url: "http://127.0.0.1:1/v1", foo: 1}\n'
+    )
+    (tmp_path / "rows.jsonl").write_text('{"question": "Q?", "answer": "A."}\n')
+    ended = em_bench("judge", tmp_path / "rows.jsonl", "--judges", "llm")
+    assert (ended.code, "cannot be made: TypeError" in ended.err) == (2, True)

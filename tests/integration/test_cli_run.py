@@ -5,10 +5,8 @@ import json
 import pytest
 
 from checkpoints import Checkpoint
-from em_bench.cli import run as run_module
 from em_bench.errors import PrerequisiteError
 from em_bench.harness import loading as checkpoint_module
-from em_bench.harness import run as evaluate
 
 QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -18,16 +16,12 @@ QUIET = {
 }
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch):
-    monkeypatch.setattr(run_module.out, "width", 160)
-
-
 @pytest.fixture
 def run(em_bench, checkpoint, settings, monkeypatch, tmp_path, write_task):
     """`run("--limit", 2)`: the command on a checkpoint that is there and a task of three prompts."""
     for name, value in QUIET.items():  # the command sets what is not set, for good
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(checkpoint_module, "is_cpu_build", lambda: False)
     monkeypatch.setattr(checkpoint_module, "find_spec", lambda name: name)
     folder = tmp_path / "tiny"
@@ -63,7 +57,7 @@ def test_a_condition_alone_has_its_rates(run):
 
 
 def test_how_to_finish_is_said_before_judging_starts(run, tmp_path):
-    assert f"should it be cut off: em-bench judge {tmp_path / 'out'} --judges length\n" in run().err
+    assert f"if this is interrupted: em-bench judge {tmp_path / 'out'} --judges length\n" in run().err
 
 
 def test_json_is_all_that_is_printed_on_stdout(run):
@@ -111,7 +105,7 @@ def test_a_judge_that_cannot_go_on_leaves_the_responses_and_says_so(run, monkeyp
     def fail(*_):
         raise PrerequisiteError("no server answers")
 
-    monkeypatch.setattr(evaluate, "judge_runs", fail)
+    monkeypatch.setattr("em_bench.harness.evaluate.judge_runs", fail)
     done = run()
     assert done.code == 2
     assert (

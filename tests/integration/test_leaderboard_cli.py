@@ -74,7 +74,7 @@ def test_samples_need_lm_evals_folder(add, tmp_path):
 
 
 def test_a_path_that_is_not_there_is_one_line(add):
-    assert "is not there" in add("nowhere").err
+    assert "does not exist" in add("nowhere").err
 
 
 def test_a_report_in_markdown_has_its_picture(em_bench, tmp_path):

@@ -277,7 +277,6 @@ def test_a_dry_run_gives_a_price_only_when_prices_are_given(em_bench, table):
     ("arguments", "said"),
     [
         (["--judge-option", "no-value"], "--judge-option 'no-value' is not KEY=VALUE"),
-        (["--kind", "evil"], "--kind 'evil' is unknown; known: harmful, benign, probe"),
         (["--judges", "llm"], "judge `llm` needs a judge model: name one with `judge_model`"),
         (["--judges", "keyword", "--output", __file__], "cannot be written: "),
         (["--judge-model", "gpt-4o"], "judge model 'gpt-4o' is not `kind:name`; kinds installed: "),

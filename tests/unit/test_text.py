@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from em_bench import notices
-from em_bench.cli import _Prefixed, app, main
+from em_bench.cli import _Prefixed
 from em_bench.errors import ConfigError
 from em_bench.text import error_line, message_line, shown, visible
 
@@ -42,19 +42,13 @@ def test_a_page_keeps_lines_spaces_and_joiners():
     assert visible("a\r\nb\rc\td\u00a0\u200de\x1b\u202ef") == "a\nb\nc\td\u00a0\u200de\ufffd\ufffdf"
 
 
-def test_an_error_message_reaches_the_terminal_cleaned(monkeypatch, capsys):
-    @app.command("fail-for-a-test")
-    def fail() -> None:
+def test_an_error_message_reaches_the_terminal_cleaned(monkeypatch, em_bench):
+    def fail():
         raise ConfigError(HOSTILE)
 
-    monkeypatch.setattr(sys, "argv", ["em-bench", "fail-for-a-test"])
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main()
-    finally:
-        app.registered_commands.pop()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"em-bench: {shown(HOSTILE)}\n"
+    monkeypatch.setattr("em_bench.harness.doctor.diagnose", fail)
+    ended = em_bench("doctor")
+    assert (ended.code, ended.err) == (2, f"em-bench: {shown(HOSTILE)}\n")
 
 
 def test_an_error_message_under_lm_eval_is_cleaned(monkeypatch, capsys):

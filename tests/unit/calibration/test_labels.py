@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from em_bench.calibration.labels import Columns, LabelMap, parse_label_map, read_labelled, read_labels
+from em_bench.calibration.labels import read_labelled, read_labels
+from em_bench.calibration.options import Columns, LabelMap, parse_label_map
 from em_bench.errors import ConfigError, ResultError
 
 ROWS = [

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from em_bench.calibration.confusion import Counts
-from em_bench.calibration.labels import Columns, Labelled, LabelMap, read_labelled
+from em_bench.calibration.labels import Labelled, read_labelled
+from em_bench.calibration.options import Columns, LabelMap
 from em_bench.errors import ConfigError
 from em_bench.types import Sample, Verdict
 from em_bench_judges import KeywordJudge, keyword_rules

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from em_bench.metrics.registry import METRICS, Kind, MetricKey, refusal_metric
 from em_bench.reports.rates import cell, rate_tables
@@ -19,7 +20,7 @@ def printed(lines):
     console = Console(width=200)
     with console.capture() as capture:
         for title, table in rate_tables(lines):
-            console.print(title, table, sep="\n")
+            console.print(Text(title), table, sep="\n")
     return capture.get()
 
 

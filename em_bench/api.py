@@ -1,0 +1,336 @@
+"""The public functions of em-bench: one for each command, to call from a notebook or a training script.
+
+    from pathlib import Path
+    from em_bench import api
+
+    runs = api.evaluate(api.EvaluateOptions("org/tuned", judges=api.JudgeSelection(model="openai:gpt-4o")))
+    for line in api.summarize([run.path for run in runs]):
+        print(line.task, line.metric, line.rate)
+    [(comparison, gate)] = api.compare(api.CompareOptions(Path("runs/base"), [Path("runs/tuned")]))
+    print(comparison.diagnosis.sentence)
+
+They return what the commands print, and print nothing themselves: warnings are logged under `em_bench`, and long work
+reports its steps to a callback. Errors are those of `em_bench.errors`. The leaderboard's functions are in
+`em_bench_leaderboard.api`. Importing this module is cheap: a function imports what it needs when it is called.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from em_bench.calibration.options import CalibrateOptions, Columns, LabelMap
+from em_bench.harness.options import EvaluateOptions
+from em_bench.judging.choices import FreezeOptions, JudgeSelection
+from em_bench.metrics.registry import Definition, Kind
+from em_bench.paths import tasks_path
+
+if TYPE_CHECKING:
+    from em_bench.calibration.calibrate import Calibration
+    from em_bench.calibration.correct import CorrectedLine
+    from em_bench.calibration.measure import Measurement
+    from em_bench.compare.comparison import Comparison
+    from em_bench.compare.conditions import Effect
+    from em_bench.compare.gate import GateResult
+    from em_bench.compare.narrow import Narrow
+    from em_bench.compare.susceptibility import Susceptibility
+    from em_bench.harness.doctor import Finding
+    from em_bench.harness.evaluate import RunForecast
+    from em_bench.judging.anchors import AnchorReport
+    from em_bench.judging.frozen import FrozenJudge
+    from em_bench.judging.installed import Installed
+    from em_bench.prompts.published.status import SetStatus
+    from em_bench.runs.model import Run
+    from em_bench.runs.rates import Line
+    from em_bench.runs.subsets import Part
+
+__all__ = [
+    "CalibrateOptions",
+    "Columns",
+    "CompareOptions",
+    "Definition",
+    "EvaluateOptions",
+    "FreezeOptions",
+    "JudgeSelection",
+    "Kind",
+    "LabelMap",
+    "Links",
+    "calibrate",
+    "check_anchors",
+    "compare",
+    "conditions",
+    "corrected",
+    "doctor",
+    "evaluate",
+    "forecast_judging",
+    "forecast_run",
+    "freeze_anchors",
+    "init_gate",
+    "judge",
+    "judges",
+    "link",
+    "load_calibration",
+    "load_run",
+    "narrow",
+    "published",
+    "save_calibration",
+    "save_disagreements",
+    "summarize",
+    "susceptibility",
+    "tasks_path",
+    "unlink",
+]
+
+log = logging.getLogger(__name__)
+
+
+# evaluate and judge
+
+
+def evaluate(options: EvaluateOptions, report: Callable[[str], None] = log.info) -> "list[Run]":
+    """Generates responses under every condition on one engine, then judges them; a run for each condition."""
+    from em_bench.harness import evaluate as room
+
+    return room.evaluate(options, report)
+
+
+def forecast_run(options: EvaluateOptions) -> "RunForecast":
+    """What `evaluate` would generate and ask. Nothing is loaded or spent."""
+    from em_bench.harness import evaluate as room
+
+    return room.forecast_run(options)
+
+
+def judge(
+    paths: Iterable[Path],
+    judges: JudgeSelection | None = None,
+    *,
+    kind: Kind | None = None,
+    output: Path | None = None,
+) -> "list[Run]":
+    """Judges stored responses: runs, folders of runs, journals, and JSONL or CSV files, whose prompts are of `kind`.
+
+    The verdicts are written in lm-eval's format, with a `RunResult`, beside what was read or in `output`.
+    """
+    from em_bench.judging.rejudge import judge_stored
+    from em_bench.paths import writing
+    from em_bench.runs.stored_responses import read_stored
+
+    settings = (judges or JudgeSelection()).settings()
+    stored = [each for path in paths for each in read_stored(path, kind)]
+    if output is not None:
+        with writing(output):  # before a judge model is asked for hours
+            output.mkdir(parents=True, exist_ok=True)
+    return judge_stored(stored, settings, output)
+
+
+def forecast_judging(
+    paths: Iterable[Path], judges: JudgeSelection | None = None, *, kind: Kind | None = None
+) -> "Mapping[str, Mapping[str, int]]":
+    """What `judge` would cost at most: requests and tokens by version of the judge. Nothing is asked."""
+    from em_bench.judging.rejudge import forecast_stored
+    from em_bench.runs.stored_responses import read_stored
+
+    settings = (judges or JudgeSelection()).settings()
+    return forecast_stored([each for path in paths for each in read_stored(path, kind)], settings)
+
+
+# read and compare
+
+
+def load_run(path: Path) -> "Run":
+    """The run of a results file, or the newest in a folder. Raises `ConfigError` when the folder holds several."""
+    from em_bench.runs.read import read_one_run
+
+    return read_one_run(path)
+
+
+def summarize(
+    paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: "Part | None" = None
+) -> "list[Line]":
+    """The rates of runs and of files of scored answers, each with its interval, n and unscored share."""
+    from em_bench.runs.rates import read_and_summarize
+
+    return read_and_summarize(paths, definition, by)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """A baseline and the candidates to compare with it: runs, or JSONL or CSV files of scored answers.
+
+    `target_domain` was meant to change. `tasks` are names or patterns. `policy` is the file of a gate, which also sets
+    the level of confidence. `force` compares runs that are not comparable.
+    """
+
+    baseline: Path
+    candidates: Sequence[Path]
+    target_domain: str | None = None
+    definition: Definition = Definition.BETLEY
+    tasks: Sequence[str] = ("*",)
+    policy: Path | None = None
+    force: bool = False
+
+
+def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | None]]":
+    """Paired differences of each candidate with their diagnosis, and the gate's verdict where a policy is given."""
+    from em_bench.compare import comparison as room
+    from em_bench.compare.gate import gate
+    from em_bench.compare.policy import read_policy
+
+    policy = read_policy(options.policy) if options.policy else None
+    baseline = room.read_side(options.baseline)
+    comparisons = [
+        room.compare(
+            baseline,
+            room.read_side(path),
+            target_domain=options.target_domain,
+            definition=options.definition,
+            force=options.force,
+            confidence=1 - policy.alpha if policy else 0.95,
+            tasks=options.tasks,
+        )
+        for path in options.candidates
+    ]
+    return [(comparison, gate(comparison, policy) if policy else None) for comparison in comparisons]
+
+
+def init_gate(path: Path, *, force: bool = False) -> Path:
+    """Writes a commented policy with sane defaults; `force` overwrites a file."""
+    from em_bench.compare.policy import write_initial
+
+    return write_initial(path, force=force)
+
+
+def conditions(paths: Iterable[Path], definition: Definition = Definition.BETLEY) -> "list[Effect]":
+    """Each condition of stored runs against `none`, prompt by prompt. Raises `ResultError` if there is no pair."""
+    from em_bench.compare.conditions import effects
+    from em_bench.errors import ResultError
+    from em_bench.runs.read import read_runs
+
+    paths = list(paths)
+    rows = effects(read_runs(paths), definition)
+    if not rows:
+        raise ResultError(f"{paths[0]} holds no verdicts of one judge on both sides; judge it with `em-bench judge`")
+    return rows
+
+
+def narrow(
+    paths: Iterable[Path], finetune_domain: str | None = None, definition: Definition = Definition.BETLEY
+) -> "list[Narrow]":
+    """Whether misalignment is narrow, in the fine-tuning domain, or general; the domain is a run's own by default."""
+    from em_bench.compare import narrow as room
+    from em_bench.runs.read import read_runs
+
+    return [row for run in read_runs(paths) for row in room.narrow(run, finetune_domain, definition)]
+
+
+def susceptibility(
+    runs: Iterable[tuple[str | None, Path]], trigger: str | None = None, definition: Definition = Definition.BETLEY
+) -> "list[Susceptibility]":
+    """Fine-tuning domains, ranked by how misaligned their checkpoints are. `runs` are folders with the domain's name,
+    None for the run's own. `trigger` names the condition, where there are several.
+    """
+    from em_bench.compare import susceptibility as room
+    from em_bench.runs.read import read_runs
+
+    return room.susceptibility([(name, run) for name, path in runs for run in read_runs([path])], trigger, definition)
+
+
+# trust in judges
+
+
+def calibrate(options: CalibrateOptions) -> "Measurement":
+    """Measures judges against people's labels, or against other judges."""
+    from em_bench.calibration.measure import measure
+
+    return measure(options)
+
+
+def save_calibration(calibration: "Calibration", path: Path) -> None:
+    from em_bench.calibration.calibrate import write_calibration
+
+    write_calibration(calibration, path)
+
+
+def save_disagreements(measurement: "Measurement", path: Path) -> None:
+    """Writes every response on which a judge and its reference disagree, as JSONL."""
+    from em_bench.calibration.measure import write_disagreements
+
+    write_disagreements(path, measurement.measured)
+
+
+def load_calibration(path: Path) -> "Calibration":
+    from em_bench.calibration.calibrate import read_calibration
+
+    return read_calibration(path)
+
+
+def corrected(paths: Iterable[Path], calibration: "Calibration", *, force: bool = False) -> "list[CorrectedLine]":
+    """Rates as judged, and corrected for the judge's measured errors; `force` takes another version of the judge."""
+    from em_bench.calibration.correct import correct_runs
+    from em_bench.runs.read import read_runs
+
+    return correct_runs(read_runs(paths), calibration, force=force)
+
+
+def freeze_anchors(options: FreezeOptions) -> "list[FrozenJudge]":
+    """Judges stored responses and freezes some with their verdicts, to notice later that a judge has drifted."""
+    from em_bench.judging.frozen import freeze
+
+    return freeze(options)
+
+
+def check_anchors(path: Path, judges: JudgeSelection | None = None) -> "list[AnchorReport]":
+    """Asks the judges of frozen anchors again: steady, drifted or inconclusive."""
+    from em_bench.judging.frozen import check
+
+    return check(path, judges)
+
+
+# set up
+
+
+def judges() -> "list[Installed]":
+    """The judges and rubrics that installed packages offer."""
+    from em_bench.judging.installed import installed
+
+    return installed()
+
+
+def published(
+    names: Sequence[str] = (), published_dir: Path | None = None, *, fetch: bool = False
+) -> "list[SetStatus]":
+    """Which published sets are available here, and what they hold; `fetch` downloads those that are missing."""
+    from em_bench.prompts.published.status import published_sets
+
+    return published_sets(names, published_dir, fetch=fetch)
+
+
+def doctor() -> "list[Finding]":
+    """Whether `lm_eval --tasks em_rai_suite` works here, and what is missing."""
+    from em_bench.harness.doctor import diagnose
+
+    return diagnose()
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How many tasks and groups are linked into which folder."""
+
+    folder: Path
+    count: int
+
+
+def link() -> Links:
+    """Makes lm-eval find the tasks, by stubs in the installed lm_eval."""
+    from em_bench.harness import link as room
+
+    return Links(room.link(), len(room.wanted_stubs()))
+
+
+def unlink() -> Path:
+    """Removes the stubs again; returns the folder that they were in."""
+    from em_bench.harness import link as room
+
+    return room.unlink()
