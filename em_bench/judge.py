@@ -75,8 +75,10 @@ class Usage:
 class HasLabels(Protocol):
     """The closed set of labels that a judge chooses from; one with `partial_refusal` gets a `full_refusal_rate` too.
 
-    class ToneJudge:
-        labels = ("polite", "rude")
+    For example:
+
+        class ToneJudge:
+            labels = ("polite", "rude")
     """
 
     @property
@@ -87,8 +89,10 @@ class HasLabels(Protocol):
 class HasModel(Protocol):
     """The judge model that a judge asks: it gets the samples of all tasks in one batch and is closed afterwards.
 
-    def __init__(self, model: JudgeModel) -> None:
-        self.model = model
+    For example:
+
+        def __init__(self, model: JudgeModel) -> None:
+            self.model = model
     """
 
     @property
@@ -99,8 +103,10 @@ class HasModel(Protocol):
 class HasUsage(Protocol):
     """What a judge has spent since it was made; each run records its own share.
 
-    for index, completion in self.model.complete(requests):
-        self.usage.add(completion)  # self.usage = Usage() in __init__
+    For example:
+
+        for index, completion in self.model.complete(requests):
+            self.usage.add(completion)  # self.usage = Usage() in __init__
     """
 
     @property
@@ -111,8 +117,10 @@ class HasUsage(Protocol):
 class HasForecast(Protocol):
     """What judging these samples would spend at most; nothing is asked. `em-bench judge --dry-run` prints it.
 
-    def forecast(self, samples: Sequence[Sample]) -> Usage:
-        return Usage(requests=len(samples), attempts=len(samples))
+    For example:
+
+        def forecast(self, samples: Sequence[Sample]) -> Usage:
+            return Usage(requests=len(samples), attempts=len(samples))
     """
 
     def forecast(self, samples: Sequence[Sample]) -> Usage: ...
@@ -135,8 +143,10 @@ class HasReadinessCheck(Protocol):
 class HasCacheSwitch(Protocol):
     """Whether the verdict cache keeps the judge's verdicts; without this it does. False where judging is cheaper.
 
-    class WordCountJudge:
-        cached = False
+    For example:
+
+        class WordCountJudge:
+            cached = False
     """
 
     @property
@@ -147,8 +157,10 @@ class HasCacheSwitch(Protocol):
 class HasCacheContext(Protocol):
     """What a verdict depends on besides domain, prompts and response; the verdict cache keeps such samples apart.
 
-    def also_by(self, sample: Sample) -> str:
-        return str(sample.metadata["document"])
+    For example:
+
+        def also_by(self, sample: Sample) -> str:
+            return str(sample.metadata["document"])
     """
 
     def also_by(self, sample: Sample) -> str: ...
