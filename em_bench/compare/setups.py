@@ -7,7 +7,6 @@ from typing import Any
 
 from em_bench.compare.comparability import UNKNOWN, Aspect, Prompts, RunSetup, TaskSetup
 from em_bench.conditions import KEYS, NONE
-from em_bench.metrics.registry import Kind
 from em_bench.runs.model import JudgedSample, Run, TaskRun
 from em_bench.runs.provenance import GENERATION_KEYS, scalars
 from em_bench.runs.result import RunResult, TaskRecord
@@ -40,65 +39,33 @@ def prompt_hash(sample: JudgedSample) -> str:
 
 
 def _of_task(run: Run, task: TaskRun) -> TaskSetup:
-    settings = _settings(
-        kind=task.kind,
-        domain=task.domain,
-        version=task.version,
-        condition=task.condition.to_dict(),
-        chat_template=task.chat_template,
-        template_hash=run.provenance.chat_template_sha,
-        system=task.system_instruction,
-        max_gen_toks=task.max_gen_toks,
-        generation=task.generation,
-    )
+    settings = _settings(task, task.condition.to_dict(), run.provenance.chat_template_sha)
     texts = {sample.document: prompt_hash(sample) for sample in task.samples}
     prompts = Prompts(texts, task.prompt_set_sha256, len(texts))
     return TaskSetup(settings, prompts, {name: judge.version for name, judge in task.judges.items()})
 
 
 def _of_record(result: RunResult, task: TaskRecord, judges: Container[str] | None) -> TaskSetup:
-    settings = _settings(
-        kind=task.kind,
-        domain=task.domain,
-        version=task.version,
-        condition=result.condition,
-        chat_template=task.chat_template,
-        system=task.system_instruction,
-        max_gen_toks=task.max_gen_toks,
-        generation=task.generation,
-    )
     prompts = Prompts(None, task.prompt_set_sha256, task.documents)
     versions = {judge.name: judge.version for judge in task.judges if judges is None or judge.name in judges}
-    return TaskSetup(settings, prompts, versions)
+    return TaskSetup(_settings(task, result.condition), prompts, versions)
 
 
 def _settings(
-    *,
-    kind: Kind,
-    domain: str,
-    version: str,
-    condition: Mapping[str, Any],
-    chat_template: bool,
-    system: object,
-    max_gen_toks: object,
-    generation: Mapping[str, Any],
-    template_hash: str | None = None,
+    task: TaskRun | TaskRecord, condition: Mapping[str, Any], template_hash: str | None = None
 ) -> dict[Aspect, str]:
     """What must be equal on both sides, in words."""
-    template = "on" if chat_template else "off"
-    if chat_template and template_hash:
-        template = f"on ({template_hash[:12]})"
-    values = {
-        Aspect.KIND: kind,
-        Aspect.DOMAIN: domain or "none",
-        Aspect.TASK_VERSION: version,
+    template = f"on ({template_hash[:12]})" if template_hash else "on"
+    return {
+        Aspect.KIND: str(task.kind),
+        Aspect.DOMAIN: task.domain or "none",
+        Aspect.TASK_VERSION: task.version,
         Aspect.CONDITION: _condition(condition),
-        Aspect.CHAT_TEMPLATE: template,
-        Aspect.SYSTEM_PROMPT: _hash(system) if system else "none",
-        Aspect.TOKEN_LIMIT: max_gen_toks or UNKNOWN,
-        Aspect.GENERATION: json.dumps(scalars(generation, GENERATION_KEYS), sort_keys=True),
+        Aspect.CHAT_TEMPLATE: template if task.chat_template else "off",
+        Aspect.SYSTEM_PROMPT: _hash(task.system_instruction) if task.system_instruction else "none",
+        Aspect.TOKEN_LIMIT: str(task.max_gen_toks or UNKNOWN),
+        Aspect.GENERATION: json.dumps(scalars(task.generation, GENERATION_KEYS), sort_keys=True),
     }
-    return {aspect: str(value) for aspect, value in values.items()}
 
 
 def _condition(values: Mapping[str, Any]) -> str:
@@ -109,9 +76,8 @@ def _condition(values: Mapping[str, Any]) -> str:
     return json.dumps({"name": name} | {key: values.get(key) or getattr(NONE, key) for key in KEYS}, sort_keys=True)
 
 
-def _hash(system: object) -> str:
-    """Of a system prompt, or of its hash, as a published result has in place of a long one."""
-    text = str(system)
-    if text.startswith(HASHED):
-        return f"sha256 {text.removeprefix(HASHED)[:12]}"
-    return f"sha256 {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+def _hash(system: str) -> str:
+    """Of a system prompt; a published result may already have the hash in its place."""
+    if system.startswith(HASHED):
+        return f"sha256 {system.removeprefix(HASHED)[:12]}"
+    return f"sha256 {hashlib.sha256(system.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

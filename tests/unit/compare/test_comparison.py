@@ -89,7 +89,7 @@ def changed(**fields):
 
 
 @pytest.mark.parametrize(
-    ("candidate", "said"),
+    ("candidate", "expected"),
     [
         (changed(max_gen_toks=99), "token limit: 512 against 99"),
         (changed(chat_template=False), "chat template: on against off"),
@@ -107,11 +107,28 @@ def changed(**fields):
         (run_of(task("t", Kind.BENIGN, [[label("refusal")]] * 2, "bias")), "kind: harmful against benign"),
     ],
 )
-def test_runs_that_are_not_comparable_are_refused_with_both_values(candidate, said):
-    with pytest.raises(ResultError, match=said) as error:
+def test_runs_that_are_not_comparable_are_refused_with_both_values(candidate, expected):
+    with pytest.raises(ResultError, match=expected) as error:
         compare(changed(), candidate)
     assert "--force" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_json_of_a_difference_keeps_its_keys():
+    (row,) = compare(changed(), changed()).to_dict()["differences"][:1]
+    assert list(row) == [
+        *("task", "domain", "kind", "judge", "metric", "definition", "baseline", "candidate", "difference"),
+        *("low", "high", "p", "p_adjusted", "below", "above", "n_pairs", "worst", "best", "method", "is_mean"),
+    ]
+    assert (row["difference"], row["n_pairs"], row["below"]) == (0.0, 2, 1.0)
+
+
+def test_only_rows_over_several_tasks_are_pooled():
+    found = compare(refusals(9, 10), refusals(5, 10))
+    assert not any(each.is_pooled for each in found.differences)
+    assert all(each.is_pooled for each in found.pooled)
+    alone = compare(refusals(9, 10), refusals(5, 10), tasks=["em_rai_bias"])
+    assert not any(each.is_pooled for each in alone.pooled)
 
 
 def test_another_text_under_the_same_id_is_another_prompt():

@@ -32,6 +32,14 @@ def test_prompts_are_paired_one_by_one():
     assert effect.difference.change.high < 0
 
 
+def test_the_json_of_an_effect_keeps_its_keys():
+    row = effects([run_of(refusals(True)), run_of(refusals(False, **under("x")))])[0].to_dict()
+    assert list(row) == [
+        *("checkpoint", "condition", "task", "kind", "judge", "metric", "without", "under", "difference", "is_mean")
+    ]
+    assert list(row["difference"]) == ["value", "low", "high", "p", "below", "above", "n"]
+
+
 def test_no_change_is_a_difference_of_zero_with_an_interval():
     same = refusals(True, False, True)
     effect = metric(effects([run_of(same), run_of(refusals(True, False, True, **under("x")))]))

@@ -1,4 +1,4 @@
-"""Means of scores: the value, the interval, and what is said where there is little to go by."""
+"""Means of scores: the value, the interval, and the interval of few or equal scores."""
 
 import tracemalloc
 

@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import binomtest, bootstrap, norm, permutation_test
 
 from em_bench.stats.multiplicity import holm
-from em_bench.stats.paired import paired_difference, paired_probe_difference
+from em_bench.stats.paired import (
+    Method,
+    method_for,
+    paired_bounds,
+    paired_by,
+    paired_difference,
+    paired_probe_difference,
+)
 from em_bench.stats.tango import tango_interval, tango_score
 
 TABLES = [(0, 12, 100), (3, 9, 54), (1, 0, 20), (30, 25, 300), (0, 7, 7), (2, 2, 10)]
@@ -47,6 +54,29 @@ def test_of_no_pairs_there_is_no_difference():
     assert paired_difference([]) is None
     assert paired_probe_difference([]) is None
     assert paired_probe_difference([([], [1]), ([0], [])]) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "is_mean", "method"),
+    [
+        ([([True], [False]), ([None], [])], False, Method.SCORE),
+        ([([True], [False]), ([True, None], [True])], False, Method.BOOTSTRAP),
+        ([([90.0], [40.0])], True, Method.BOOTSTRAP),
+    ],
+)
+def test_only_single_binary_verdicts_have_the_score_interval(pairs, is_mean, method):
+    assert method_for(pairs, is_mean=is_mean) is method
+
+
+@pytest.mark.parametrize("method", Method)
+def test_pairs_that_one_side_leaves_unscored_do_not_count(method):
+    found = paired_by(method, [([True], [None]), ([None], [False]), ([False], [True])])
+    assert (found.value, found.n) == (1.0, 1)
+
+
+def test_the_bounds_take_unscored_responses_at_their_worst_and_best():
+    assert paired_bounds([([True], [None]), ([True, None], [True, True])]) == (-0.5, 0.25)
+    assert paired_bounds([([True], [])]) is None
 
 
 def probes(count, responses, seed=0, before=0.1, after=0.3):
