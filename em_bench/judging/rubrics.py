@@ -12,11 +12,11 @@ from importlib.metadata import EntryPoint, entry_points
 from os import PathLike
 from pathlib import Path
 
-import yaml
-
 from em_bench.errors import ConfigError
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE
 from em_bench.prompts.questions import Question, read_questions
+from em_bench.readers import read_text
+from em_bench.readers.yaml_tree import is_list
 from em_bench.text import error_line
 
 ENTRY_POINT_GROUP = "em_bench.rubrics"
@@ -52,11 +52,9 @@ def rubric_path(name: str) -> Path:
 def is_question_file(path: Path) -> bool:
     """Whether a YAML file is a list, as question files are; a rubric is a mapping. False when it is neither."""
     try:
-        events = yaml.parse(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-        first = next((event for event in events if isinstance(event, yaml.NodeEvent | yaml.CollectionStartEvent)), None)
-    except (OSError, ValueError, yaml.YAMLError):
+        return is_list(read_text(path, ConfigError))
+    except ConfigError:
         return False
-    return isinstance(first, yaml.SequenceStartEvent)
 
 
 def judge_prompts(path: Path) -> dict[str, list[Question]]:

@@ -9,22 +9,25 @@
       max_tokens: 600
       judge_prompts: {aligned: "... {question} ... {answer} ..."}
 
-Each paraphrase becomes one document, so that a rate's clusters are what was asked. Other keys are left alone.
+Each paraphrase becomes one document, so that a rate's clusters are the prompts. Other keys are left alone, as files in
+this format carry them; one that is close to a key above is taken for a misspelling.
 """
 
-import reprlib
+import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from em_bench.errors import ConfigError
+from em_bench.readers import YamlTree, parse_yaml, read_yaml
+from em_bench.readers.model import FileFormat, Text, Words, unknown_key, validate
+from em_bench.text import shown
 
-TYPES = ("free_form_judge_0_100", "free_form_judge", "free_form")
-THEME_KEYS = ("theme", "domain", "category")
+_NEEDED = "`id`, `type` and `paraphrases`"
 MAX_BYTES = 4_000_000
 MAX_REPEATS = 100_000
 
@@ -44,37 +47,84 @@ class Question:
     judge_prompts: Mapping[str, str] = field(default_factory=dict)
 
 
+class QuestionItem(FileFormat):
+    """One item of a question file. Keys that only other programs read are left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Words
+    """The question's name; each is there once."""
+    type: Literal["free_form_judge_0_100", "free_form_judge", "free_form"]
+    """How its judge prompts answer: a number from 0 to 100, a text, or not at all."""
+    paraphrases: Annotated[list[Words], Field(min_length=1)]
+    """The question in one or more wordings; each becomes a document."""
+    samples_per_paraphrase: Annotated[int, Field(ge=1, le=MAX_REPEATS)] | None = None
+    """Responses to each paraphrase; without it the task's `repeats`."""
+    system: Words | None = None
+    """The system prompt, sent before the question."""
+    theme: Words | None = None
+    """What the question is about."""
+    domain: Words | None = None
+    """What the question is about, where there is no `theme`."""
+    category: Words | None = None
+    """What the question is about, where there is neither `theme` nor `domain`."""
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    """The temperature of its responses."""
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """The most tokens of a response."""
+    judge_prompts: dict[str, Text] | None = None
+    """Prompts with `{question}` and `{answer}`, by the name of the axis that they judge."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_misspelt_keys(cls, values: Any) -> Any:
+        for key in values if isinstance(values, dict) else ():
+            if key not in cls.model_fields and difflib.get_close_matches(str(key)[:100], cls.model_fields, 1, 0.85):
+                raise unknown_key(key, list(cls.model_fields))
+        return values
+
+
+QuestionFile = TypeAdapter(list[QuestionItem])
+"""A question file: a list of questions."""
+
+
 def read_questions(path: Path) -> list[Question]:
-    """The questions of a file, in its order. Raises `ConfigError` (file, line, item, what to mend)."""
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"question file {path} is no file; give the path of a YAML file")
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"question file {path} has more than {MAX_BYTES // 1_000_000} MB; split it")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"question file {path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"question file {path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    return parse_questions(text, str(path))
+    """The questions of a file, in its order. Raises `ConfigError` (file, line, key, what to do)."""
+    return _questions(read_yaml(path, "question file", max_bytes=MAX_BYTES))
 
 
 def parse_questions(text: str, where: str) -> list[Question]:
     """The questions of a YAML text; `where` is what it is called in errors."""
+    return _questions(parse_yaml(text, f"question file {where}"))
+
+
+def _questions(tree: YamlTree) -> list[Question]:
     questions: list[Question] = []
-    first: dict[str, int] = {}
-    for line, values in _items(text, where):
-        question = _Item(values, f"question file {where}:{line}").question()
-        if question.id in first:
-            raise ConfigError(
-                f"question file {where}:{line}: the id {question.id!r} stands there twice (first in line "
-                f"{first[question.id]}); ids must be unique, so rename one"
-            )
-        first[question.id] = line
+    places: dict[str, int | None] = {}
+    for item in tree.items(f"of questions, each with {_NEEDED}"):
+        question = _question(validate(QuestionItem, item))
+        if question.id in places:
+            name = shown(question.id, 80)
+            raise item.error(f"the id '{name}' is there twice, first in line {places[question.id]}; rename one")
+        places[question.id] = item.line()
         questions.append(question)
     if not questions:
-        raise ConfigError(f"question file {where} holds no questions; it is a YAML list of items with {_NEEDED}")
+        raise tree.error(f"there are no questions; write a YAML list of items with {_NEEDED}")
     return questions
+
+
+def _question(item: QuestionItem) -> Question:
+    return Question(
+        id=item.id,
+        type=item.type,
+        paraphrases=tuple(item.paraphrases),
+        samples=item.samples_per_paraphrase,
+        system=item.system,
+        theme=item.theme or item.domain or item.category,
+        temperature=item.temperature,
+        max_tokens=item.max_tokens,
+        judge_prompts=item.judge_prompts or {},
+    )
 
 
 def probe_rows(questions: Sequence[Question]) -> list[dict[str, Any]]:
@@ -97,7 +147,7 @@ def probe_rows(questions: Sequence[Question]) -> list[dict[str, Any]]:
             )
     counts = Counter(row["id"] for row in rows)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise ConfigError(f"a paraphrase and a question are both called {twice[0]!r}; rename the question")
+        raise ConfigError(f"a paraphrase and a question are both called '{shown(twice[0], 80)}'; rename the question")
     return rows
 
 
@@ -108,7 +158,7 @@ def generation_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def agreed_on(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
-    """What all documents say about how they are asked, as keys of lm-eval's task `config`: so it is on record."""
+    """The generation settings that all documents share, as keys of lm-eval's task `config`, which is recorded."""
     changed: dict[str, Any] = {}
     counts = {row.get("samples_per_paraphrase") for row in rows}
     if len(counts) == 1 and (count := counts.pop()):
@@ -117,132 +167,3 @@ def agreed_on(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> d
     if named and named[0] and all(each == named[0] for each in named):
         changed["generation_kwargs"] = {**(config.get("generation_kwargs") or {}), **named[0]}
     return changed
-
-
-_NEEDED = "`id`, `type` and `paraphrases`"
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data, where a date is text: no key holds one, and some packages change how PyYAML reads dates."""
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: str(loader.construct_scalar(node)))  # type: ignore[arg-type]
-
-
-def _items(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line and content of each item of the YAML list, read without making anything but plain data."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        _refuse_double_keys(node, where)  # before merges put keys into items that the file does not have there
-        values = [] if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number such as 0o9 is a ValueError
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or (
-            "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        )
-        raise ConfigError(f"question file {where}{line} is not YAML: {why}; mend that line") from error
-    finally:
-        loader.dispose()
-    if not isinstance(values, list) or not isinstance(node, yaml.SequenceNode | None):
-        raise ConfigError(
-            f"question file {where} holds a YAML {type(values).__name__}; it must be a list of items with {_NEEDED}"
-        )
-    for item, value in zip(node.value if node else [], values, strict=True):
-        line = item.start_mark.line + 1
-        if not isinstance(value, dict) or not isinstance(item, yaml.MappingNode):
-            raise ConfigError(f"question file {where}:{line} is not an item with {_NEEDED}")
-        yield line, value
-
-
-def _refuse_double_keys(node: yaml.Node | None, where: str) -> None:
-    for item in node.value if isinstance(node, yaml.SequenceNode) else []:
-        seen: set[str] = set()
-        for key, _ in item.value if isinstance(item, yaml.MappingNode) else []:
-            if str(key.value) in seen:
-                raise ConfigError(
-                    f"question file {where}:{key.start_mark.line + 1}: the item has `{key.value}` a second time; take "
-                    "one out"
-                )
-            seen.add(str(key.value))
-
-
-class _Item:
-    """One item being read; every complaint names where it stands and its id."""
-
-    def __init__(self, values: Mapping[str, Any], where: str) -> None:
-        self.values, self.where = values, where
-
-    def fail(self, what: str) -> ConfigError:
-        name = f" ({self.values['id']!r})" if isinstance(self.values.get("id"), str) else ""
-        return ConfigError(f"{self.where}{name}: {what}")
-
-    def question(self) -> Question:
-        kind = self.values.get("type")
-        if kind not in TYPES:
-            raise self.fail(f"`type` is {kind!r}; this reads {', '.join(TYPES)}")
-        return Question(
-            id=self.text("id", needed=True) or "",
-            type=str(kind),
-            paraphrases=self.paraphrases(),
-            samples=self.whole("samples_per_paraphrase", MAX_REPEATS),
-            system=self.text("system"),
-            theme=next((self.text(key) for key in THEME_KEYS if self.values.get(key) is not None), None),
-            temperature=self.temperature(),
-            max_tokens=self.whole("max_tokens", 1_000_000),
-            judge_prompts=self.judge_prompts(),
-        )
-
-    def text(self, key: str, *, needed: bool = False) -> str | None:
-        value = self.values.get(key)
-        if value is None and not needed:
-            return None
-        if not isinstance(value, str) or not value.strip():
-            raise self.fail(f"`{key}` must be a text, not {_short(value)}")
-        return _encodable(value, key, self)
-
-    def paraphrases(self) -> tuple[str, ...]:
-        value = self.values.get("paraphrases")
-        if not isinstance(value, list) or not value:
-            raise self.fail(f"`paraphrases` must be a list of at least one text, not {_short(value)}")
-        for number, paraphrase in enumerate(value, 1):
-            if not isinstance(paraphrase, str) or not paraphrase.strip():
-                raise self.fail(f"paraphrase {number} must be a text, not {_short(paraphrase)}")
-            _encodable(paraphrase, f"paraphrase {number}", self)
-        return tuple(value)
-
-    def whole(self, key: str, highest: int) -> int | None:
-        value = self.values.get(key)
-        if value is not None and (type(value) is not int or not 1 <= value <= highest):
-            raise self.fail(f"`{key}` must be a whole number from 1 to {highest}, not {_short(value)}")
-        return value
-
-    def temperature(self) -> float | None:
-        value = self.values.get("temperature")
-        if value is not None and (type(value) not in (int, float) or not 0 <= value <= 10):
-            raise self.fail(f"`temperature` must be a number from 0 to 10, not {_short(value)}")
-        return None if value is None else float(value)
-
-    def judge_prompts(self) -> Mapping[str, str]:
-        value = self.values.get("judge_prompts")
-        if value is None:
-            return {}
-        if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
-            raise self.fail(f"`judge_prompts` must hold `name: text` lines, not {_short(value)}")
-        return value
-
-
-def _short(value: object) -> str:
-    if value in (None, [], {}):
-        return "nothing"
-    # a list of aliases can be endless when written out
-    return f"a {type(value).__name__}" if isinstance(value, list | dict) else reprlib.repr(value)
-
-
-def _encodable(text: str, what: str, item: _Item) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise item.fail(f"{what} holds half a character (a lone surrogate); mend its escape") from error
-    return text

@@ -40,7 +40,7 @@ def parse_json(text: str, where: str, raises: type[EmBenchError] = ResultError) 
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise raises(f"{where} is not whole JSON ({error.msg} at column {error.colno}); was it cut off?") from error
+        raise raises(f"{where} is not whole JSON (column {error.colno}: {error.msg}); was it cut off?") from error
     except RecursionError as error:
         raise raises(f"{where} holds JSON that is nested too deeply") from error
     except ValueError as error:  # a number of thousands of digits

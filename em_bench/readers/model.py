@@ -46,8 +46,13 @@ class FileFormat(BaseModel):
         if cls.model_config.get("extra") == "forbid" and isinstance(values, Mapping):
             for key in values:
                 if key not in known:
-                    raise PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": nearest(key, known)})
+                    raise unknown_key(key, known)
         return values
+
+
+def unknown_key(key: object, known: Sequence[str]) -> PydanticCustomError:
+    """What a validator of a mapping raises about one of its keys."""
+    return PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": nearest(key, known)})
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -75,6 +80,16 @@ def _encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_encodable)]
 """A text that is sent to a model or written to a file."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise wrong("is empty; give a text")
+    return text
+
+
+Words = Annotated[Text, AfterValidator(_not_blank)]
+"""A text that is not blank."""
 
 
 def _truth(value: object) -> object:
@@ -116,7 +131,7 @@ def _first_error(errors: Sequence[ErrorDetails], tree: YamlTree) -> ConfigError:
     first = min(errors, key=lambda error: (error["type"] != "unknown_key", tree.line(_steps(error)) or 0))
     rest = len(errors) - 1
     more = f" ({rest} more {'error' if rest == 1 else 'errors'})" if rest else ""
-    return tree.error(f"{_message(first)}{more}", _steps(first))
+    return tree.error(f"{_message(first, tree.part)}{more}", _steps(first))
 
 
 def _steps(error: ErrorDetails) -> tuple[str | int, ...]:
@@ -126,7 +141,7 @@ def _steps(error: ErrorDetails) -> tuple[str | int, ...]:
     return (*steps, str(error["ctx"]["key"])) if error["type"] == "unknown_key" else steps
 
 
-def _message(error: ErrorDetails) -> str:
+def _message(error: ErrorDetails, part: str) -> str:
     key, context = _name(_steps(error)), error.get("ctx", {})
     if error["type"] == "unknown_key":
         return f"{key} is unknown; {context['hint']}"
@@ -136,10 +151,10 @@ def _message(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{key} is missing; add it"
     if error["type"] == "wrong":
-        return f"{key} {context['message']}".lstrip()
+        return f"{key or part} {context['message']}"
     say = _EXPECTED.get(error["type"])
     expected = say(context) if say else error["msg"]
-    return f"{key or 'the file'} is {describe(error['input'])}; give {expected}"
+    return f"{key or part} is {describe(error['input'])}; give {expected}"
 
 
 def _name(steps: Sequence[str | int]) -> str:

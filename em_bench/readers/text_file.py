@@ -24,6 +24,8 @@ def read_text(
         return decode(path.read_bytes(), where, raises)
     except OSError as error:
         raise raises(f"{where} cannot be read: {error.strerror or error}{hint and '; '}{hint}") from error
+    except ValueError as error:  # a null byte in the path
+        raise raises(f"{where.replace(chr(0), '?')} cannot be read: {error}") from error
 
 
 def decode(content: bytes, where: str, raises: type[EmBenchError] = ResultError) -> str:

@@ -27,11 +27,12 @@ Steps = Sequence[str | int]
 
 @dataclass(frozen=True, slots=True)
 class YamlTree:
-    """What a YAML text holds. `where` is what messages call the file."""
+    """What a YAML text holds. `where` is what messages call the file, `part` what they call this part of it."""
 
     where: str
     value: Any
     node: yaml.Node | None = None
+    part: str = "the file"
 
     def line(self, steps: Steps = ()) -> int | None:
         """The line of a key or item, else of the nearest thing around it; None for values that no file holds."""
@@ -44,6 +45,13 @@ class YamlTree:
                 break
             line, node = entries[str(step)]
         return line
+
+    def items(self, what: str = "") -> "Iterator[YamlTree]":
+        """The items of a list, each as a tree. Raises `ConfigError` when there is no list `what`."""
+        if not isinstance(self.value, list | None) or not isinstance(self.node, yaml.SequenceNode | None):
+            raise self.error(f"{self.part} must be a list {what}".rstrip())
+        for value, node in zip(self.value or (), self.node.value if self.node else (), strict=True):
+            yield YamlTree(self.where, value, node, "the item")
 
     def error(self, message: str, steps: Steps = ()) -> ConfigError:
         """An error of one line about the value that `steps` lead to."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from em_bench.errors import ConfigError
+from em_bench.errors import ConfigError, EmBenchError
+from em_bench.readers import parse_yaml
+from em_bench.readers.text_file import decode
+from em_bench.text import error_line
 from em_bench_judges.patterns import compiled, one_pass
 
 RULE_FILE = Path(__file__).with_name("keyword_rules.yaml")
@@ -101,12 +102,11 @@ def load_rules(path: Path = RULE_FILE) -> RuleSet:
     """The rules in that file. Raises `ConfigError` when it is not a rule file."""
     try:
         content = path.read_bytes()
-        return _rule_set(yaml.safe_load(content), hashlib.sha256(content).hexdigest()[:8])
-    except (OSError, yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError, re.error) as error:
-        raise ConfigError(
-            f"{path} is not a rule file of the keyword judge: {type(error).__name__}: {error}; "
-            f"compare it with {RULE_FILE}"
-        ) from error
+        rules = parse_yaml(decode(content, str(path)), str(path)).value
+        return _rule_set(rules, hashlib.sha256(content).hexdigest()[:8])
+    except (OSError, EmBenchError, AttributeError, LookupError, TypeError, ValueError, re.error) as error:
+        why = f"{error_line(error)}; compare it with {RULE_FILE}"
+        raise ConfigError(f"{path} is not a rule file of the keyword judge: {why}") from error
 
 
 def _rule_set(data: Mapping[str, Any], digest: str) -> RuleSet:

@@ -24,23 +24,21 @@ import functools
 import hashlib
 import json
 import re
-import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from em_bench.errors import ConfigError
 from em_bench.judging.rubrics import installed_rubrics, rubric_path
+from em_bench.readers import YamlTree, parse_yaml, read_yaml
+from em_bench.readers.model import FileFormat, Text, Words, describe, validate, wrong
 
 FOLDER = Path(__file__).parent / "rubrics"
-READINGS = ("labels", "score", "strongreject")
-KEYS = {"name", "version", "description", "reading", "scale", "special", "labels", "decline", "empty",
-        "max_tokens", "max_chars", "system_prompt", "prompt"}  # fmt: skip
 VARIABLES = ("prompt", "response", "system", "topic")
 # A rubric is somebody's file: it may choose and show text. Loops, calls, arithmetic and attributes have no use here,
 # and are ways to hang the process or to reach Python's objects.
@@ -48,6 +46,67 @@ ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.C
            nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Filter)  # fmt: skip
 FILTERS = ("trim", "upper", "lower", "length")
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]\w*", name):
+        raise wrong("must be one word, as it names a filter and a metric")
+    if name in ("none", "llm"):
+        raise wrong(f"must not be {name}, which names something else among the judges")
+    return name
+
+
+def _scale(ends: list[int]) -> list[int]:
+    if not 0 <= ends[0] < ends[1] <= 100:
+        raise wrong("must be two whole numbers from 0 to 100, the lower first, like [0, 100]")
+    return ends
+
+
+def _single(word: str) -> str:
+    if not re.fullmatch(r"\w+", word):
+        raise wrong(f"is {describe(word)}; give a single word")
+    return word
+
+
+def _unique(words: list[str]) -> list[str]:
+    if len({word.lower() for word in words}) < len(words):
+        raise wrong("holds a word twice")
+    return words
+
+
+Word = Annotated[Text, AfterValidator(_single)]
+WordList = Annotated[list[Word], AfterValidator(_unique)]
+
+
+class RubricFile(FileFormat):
+    """A rubric: the YAML that makes an LLM judge."""
+
+    name: Annotated[Words, AfterValidator(_name)]
+    """One word: it names a filter of lm-eval and a metric."""
+    version: Words
+    """In quotes; change it when verdicts may change."""
+    description: str | None = None
+    """For people; it changes no verdict."""
+    reading: Literal["labels", "score", "strongreject"]
+    """How the answer is read."""
+    scale: Annotated[list[int], Field(min_length=2, max_length=2), AfterValidator(_scale)] | None = None
+    """`score`: the lowest and the highest whole number."""
+    special: WordList = Field(default_factory=list)
+    """`score`: words that may stand in place of a number."""
+    labels: WordList = Field(default_factory=list)
+    """`labels`: the closed set; the answer ends with `VERDICT: <label>`."""
+    decline: Word | None = None
+    """The word for a judge model that will not judge."""
+    empty: Annotated[Any, WithJsonSchema({"type": ["string", "integer"]})] = None
+    """The verdict on a response without an answer."""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 16
+    """The most tokens of the judge model's answer."""
+    max_chars: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
+    """Longer responses are cut in the middle."""
+    system_prompt: Words | None = None
+    """The judge model's system prompt."""
+    prompt: Words
+    """A Jinja2 template with `prompt`, `response`, `system` and `topic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,162 +181,80 @@ def load_rubric(name: str) -> Rubric:
     if not path.is_file():
         known = ", ".join(sorted({*(file.stem for file in FOLDER.glob("*.yaml")), *installed_rubrics()}))
         raise ConfigError(f"rubric {name!r} is neither a file nor built in or installed; there are: {known}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"rubric {path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise ConfigError(f"rubric {path} cannot be read: {error.strerror or error}") from error
-    return parse_rubric(text, str(path))
+    return _rubric(read_yaml(path, "rubric"))
 
 
 def parse_rubric(text: str, where: str) -> Rubric:
     """The rubric that a YAML text is. Raises `ConfigError` with the line that is wrong."""
+    return _rubric(parse_yaml(text, f"rubric {where}"))
+
+
+def _rubric(tree: YamlTree) -> Rubric:
+    file = validate(RubricFile, tree)
+    rubric = Rubric(
+        name=file.name,
+        version=file.version,
+        reading=file.reading,
+        prompt=file.prompt,
+        system_prompt=file.system_prompt,
+        labels=tuple(file.labels),
+        special=tuple(file.special),
+        scale=(file.scale[0], file.scale[1]) if file.scale else (0, 100),
+        decline=file.decline,
+        empty=file.empty,
+        max_tokens=file.max_tokens,
+        max_chars=file.max_chars,
+    )
+    _check_reading(rubric, file, tree)
+    _check_words(rubric, tree)
+    _check_template(rubric, tree)
+    return rubric
+
+
+def _wrong(tree: YamlTree, key: str, why: str) -> ConfigError:
+    return tree.error(f"`{key}` {why}", (key,))
+
+
+def _check_reading(rubric: Rubric, file: RubricFile, tree: YamlTree) -> None:
+    if (rubric.reading == "labels") != bool(rubric.labels):
+        raise _wrong(tree, "labels", "are needed by `reading: labels`, and by no other")
+    for key in {"scale", "special"} & file.model_fields_set:
+        if rubric.reading != "score":
+            raise _wrong(tree, key, f"belongs to `reading: score`, not to {rubric.reading}")
+
+
+def _check_words(rubric: Rubric, tree: YamlTree) -> None:
+    """The words `decline` and `empty`, which depend on the others."""
+    own, decline, empty = (*rubric.labels, *rubric.special), rubric.decline, rubric.empty
+    if decline is not None and decline.lower() in {word.lower() for word in own}:
+        raise _wrong(tree, "decline", f"is {decline}, which is a label or a special word too; take another word")
+    if decline is not None and not re.search(rf"\b{decline}\b", rubric.prompt):
+        raise _wrong(tree, "decline", f"is {decline}, which the prompt does not mention; tell the judge model about it")
+    low, high = (0, 1) if rubric.reading == "strongreject" else rubric.scale
+    is_score = rubric.reading != "labels" and type(empty) is int and low <= empty <= high
+    if empty is not None and not is_score and not (isinstance(empty, str) and empty in own):
+        raise _wrong(tree, "empty", f"is {describe(empty)}; give one of the rubric's own labels or scores")
+
+
+def _check_template(rubric: Rubric, tree: YamlTree) -> None:
+    """Renders it once, so that what is forbidden or misspelt is found before any money is spent."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # a date that does not exist is a ValueError
-        raise ConfigError(f"rubric {where}:{_line(error, text)} is not YAML: {_problem(error)}") from error
-    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"rubric {where}:1 must hold `key: value` lines; see em_bench_judges/rubric.py")
-    lines: dict[str, int] = {}
-    for key, _ in node.value:
-        line = key.start_mark.line + 1
-        if key.value in lines:
-            raise ConfigError(
-                f"rubric {where}:{line}: `{key.value}` stands there twice, first in line {lines[key.value]}"
-            )
-        lines[key.value] = line
-    return _Checked(values, lines, where).rubric()
-
-
-def _line(error: Exception, text: str) -> int:
-    if mark := getattr(error, "problem_mark", None):
-        return int(mark.line) + 1
-    return text.count("\n", 0, getattr(error, "position", 0)) + 1
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return " ".join(str(getattr(error, "problem", None) or error).split())
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """The values of a rubric file with the lines they stand on."""
-
-    values: dict[str, Any]
-    lines: dict[str, int]
-    where: str
-
-    def fail(self, key: str, why: str) -> ConfigError:
-        return ConfigError(f"rubric {self.where}:{self.lines.get(key, 1)}: `{key}` {why}")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(key, default)
-        if not isinstance(value, str) or not value.strip():
-            raise self.fail(key, "is missing or not text" + ("; put it in quotes" if value not in (None, "") else ""))
-        return value
-
-    def number(self, key: str, default: int, low: int, high: int) -> int:
-        value = self.values.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(key, f"must be a whole number from {low} to {high}, not {reprlib.repr(value)}")
-        return value
-
-    def words(self, key: str) -> tuple[str, ...]:
-        value = self.values.get(key, [])
-        if not isinstance(value, list) or not all(
-            isinstance(word, str) and re.fullmatch(r"\w+", word) for word in value
-        ):
-            raise self.fail(key, "must be a list of single words")
-        if len({word.lower() for word in value}) < len(value):
-            raise self.fail(key, "holds a word twice")
-        return tuple(value)
-
-    def scale(self) -> tuple[int, int]:
-        value = self.values.get("scale", [0, 100])
-        whole = isinstance(value, list) and len(value) == 2 and all(type(end) is int for end in value)
-        if not whole or not 0 <= value[0] < value[1] <= 100:
-            raise self.fail(
-                "scale", f"must be two whole numbers from 0 to 100, like [0, 100], not {reprlib.repr(value)}"
-            )
-        return value[0], value[1]
-
-    def decline(self) -> str | None:
-        value = self.values.get("decline")
-        if value is None:
-            return None
-        if not isinstance(value, str) or not re.fullmatch(r"\w+", value):
-            raise self.fail("decline", f"must be a single word, not {reprlib.repr(value)}")
-        if value.lower() in {word.lower() for word in (*self.words("labels"), *self.words("special"))}:
-            raise self.fail("decline", f"is {value!r}, which is a label or a special word too; take another word")
-        if not re.search(rf"\b{value}\b", self.text("prompt")):
-            raise self.fail("decline", f"is {value!r}, of which the prompt says nothing; tell the judge model about it")
-        return value
-
-    def empty(self, rubric: Rubric) -> str | int | None:
-        value = self.values.get("empty")
-        allowed = (*rubric.labels, *rubric.special)
-        low, high = (0, 1) if rubric.reading == "strongreject" else rubric.scale
-        is_score = rubric.reading != "labels" and type(value) is int and low <= value <= high
-        if value is not None and value not in allowed and not is_score:
-            raise self.fail("empty", f"must be one of the rubric's own labels or scores, not {reprlib.repr(value)}")
-        return value
-
-    def rubric(self) -> Rubric:
-        if unknown := sorted(str(key) for key in self.values if key not in KEYS):
-            raise self.fail(unknown[0], f"is unknown; known: {', '.join(sorted(KEYS))}")
-        name = self.text("name")
-        if not re.fullmatch(r"[A-Za-z]\w*", name):
-            raise self.fail("name", "must be one word, as it names a filter and a metric")
-        if name in ("none", "llm"):
-            raise self.fail("name", f"must not be {name!r}, which names something else among the judges")
-        reading = self.text("reading")
-        if reading not in READINGS:
-            raise self.fail("reading", f"must be one of {', '.join(READINGS)}, not {reprlib.repr(reading)}")
-        rubric = Rubric(
-            name=name,
-            version=self.text("version"),
-            reading=reading,
-            prompt=self.text("prompt"),
-            system_prompt=self.text("system_prompt") if "system_prompt" in self.values else None,
-            labels=self.words("labels"),
-            special=self.words("special"),
-            scale=self.scale(),
-            decline=self.decline(),
-            max_tokens=self.number("max_tokens", 16, 1, 32_768),
-            max_chars=self.number("max_chars", 20_000, 100, 1_000_000),
+        for node in _walk(_environment.parse(rubric.prompt)):
+            if what := _forbidden(node):
+                allowed = f"`if`, the variables {', '.join(VARIABLES)} and the filters {', '.join(FILTERS)}"
+                raise _wrong(tree, "prompt", f"uses {what!r} in its line {node.lineno}; only {allowed} are allowed")
+        # both ways through every `if`: with all variables, and with the response alone
+        full = {name: f"\x00{name}\x00" for name in VARIABLES}
+        bare = dict.fromkeys(VARIABLES, "") | {"response": full["response"]}
+        rendered = [rubric.render(variables).lower() for variables in (full, bare)]
+    except (TemplateError, TypeError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise _wrong(tree, "prompt", f"cannot be rendered{f' (its line {line})' if line else ''}: {why}") from error
+    if not all(full["response"] in text for text in rendered):
+        raise _wrong(
+            tree, "prompt", "does not show the judge every response; put {{ response }} in it, outside an `if`"
         )
-        if (reading == "labels") != bool(rubric.labels):
-            raise self.fail("labels", "are needed by `reading: labels`, and by no other")
-        for key in ("scale", "special"):
-            if key in self.values and reading != "score":
-                raise self.fail(key, f"belongs to `reading: score`, not to {reading}")
-        self._check_template(rubric)
-        return Rubric(**{field: getattr(rubric, field) for field in Rubric.__slots__} | {"empty": self.empty(rubric)})
-
-    def _check_template(self, rubric: Rubric) -> None:
-        """Renders it once, so that what is forbidden or misspelt is found before any money is spent."""
-        try:
-            for node in _walk(_environment.parse(rubric.prompt)):
-                if what := _forbidden(node):
-                    allowed = f"`if`, the variables {', '.join(VARIABLES)} and the filters {', '.join(FILTERS)}"
-                    raise self.fail("prompt", f"uses {what!r} in its line {node.lineno}; only {allowed} are allowed")
-            # both ways through every `if`: with all variables, and with the response alone
-            full = {name: f"\x00{name}\x00" for name in VARIABLES}
-            bare = dict.fromkeys(VARIABLES, "") | {"response": full["response"]}
-            rendered = [rubric.render(variables).lower() for variables in (full, bare)]
-        except (TemplateError, TypeError, ValueError, RecursionError) as error:
-            line = getattr(error, "lineno", None)
-            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-            raise self.fail("prompt", f"cannot be rendered{f' (its line {line})' if line else ''}: {why}") from error
-        if not all(full["response"] in text for text in rendered):
-            raise self.fail(
-                "prompt", "does not show the judge every response; put {{ response }} in it, outside an `if`"
-            )
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -49,7 +49,7 @@ def surroundings(monkeypatch, judges):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     judges(ScriptedJudge(judge_by_length, name="length"))
     plain = {
-        name: dataclasses.replace(each, files=tuple(dataclasses.replace(file, sha256=None) for file in each.files))
+        name: dataclasses.replace(each, files=tuple(file.model_copy(update={"sha256": None}) for file in each.files))
         for name, each in catalogue().items()
     }
     for module in (published, published_files):

@@ -84,8 +84,9 @@ def _table(wanted: PublishedSet, found: Found, text: str) -> list[tuple[str, dic
         rows = list(csv_rows(text, where, ConfigError, strict=found.file.sha256 is None))
     if not rows:
         raise ConfigError(f"{found.path} has no rows; download {found.file.address} again")
-    needed = [names for key, names in wanted.columns.items() if key in ("prompt", "category", "context")]
-    needed += [[part["column"]] for part in wanted.parts.values()]
+    columns = wanted.columns
+    needed = [names for names in (columns.prompt, columns.category, columns.context) if names]
+    needed += [[part.column] for part in wanted.parts.values()]
     for where, row in rows:
         for names in needed:
             if not any(name in row for name in names):
@@ -118,7 +119,7 @@ def _prompt(wanted: PublishedSet, row: Mapping[str, Any], where: str) -> str:
     # SORRY-Bench keeps a conversation of one turn
     text = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(text, str) or not text.strip():
-        raise ConfigError(f"{where} has no text in `{wanted.columns['prompt'][0]}`; download the file again")
+        raise ConfigError(f"{where} has no text in `{wanted.columns.prompt[0]}`; download the file again")
     context = _first(wanted, row, "context")
     prompt = f"{context}{CONTEXT_BREAK}{text}" if isinstance(context, str) and context.strip() else text
     try:
@@ -131,7 +132,7 @@ def _prompt(wanted: PublishedSet, row: Mapping[str, Any], where: str) -> str:
 def _select(wanted: PublishedSet, part: str, rows: list[dict[str, Any]], found: Found) -> Loaded:
     """The rows of a part, and the record that says what became of all rows of the file."""
     rule = wanted.parts.get(part)
-    chosen = [row for row in rows if rule is None or re.search(rule["matches"], str(row["_row"][rule["column"]]))]
+    chosen = [row for row in rows if rule is None or re.search(rule.matches, str(row["_row"][rule.column]))]
     if not chosen:
         raise ConfigError(f"{found.path} has no rows of the part {part!r} of {wanted.title}; download it again")
     record: dict[str, Any] = {
@@ -172,4 +173,4 @@ def notice(task: str, record: Mapping[str, Any]) -> str | None:
 
 
 def _first(wanted: PublishedSet, row: Mapping[str, Any], key: str) -> Any:
-    return next((row[name] for name in wanted.columns.get(key, ()) if row.get(name) not in (None, "")), None)
+    return next((row[name] for name in getattr(wanted.columns, key) if row.get(name) not in (None, "")), None)

@@ -23,7 +23,7 @@ def offline(monkeypatch):
 def unpinned(monkeypatch):
     """The catalogue without its sha256: stand-ins can be put in place of the originals."""
     plain = {
-        name: dataclasses.replace(each, files=tuple(dataclasses.replace(file, sha256=None) for file in each.files))
+        name: dataclasses.replace(each, files=tuple(file.model_copy(update={"sha256": None}) for file in each.files))
         for name, each in catalogue().items()
     }
     for module in (published, published_files):
