@@ -217,15 +217,29 @@ def ask(
     note: Mapping[str, Any] | None = None,
 ) -> Run:
     """One pass: every prompt, or by task those at some places; `note` is recorded as the tasks' `sequential`."""
-    from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
 
     begun = time.monotonic()
     say(f"condition {condition.name}: generating")
     # a file's name, so that lm-eval makes no folder of the checkpoint's whole path
     tracker = EvaluationTracker(output_path=str(plan.output / condition.name / "results.json"))
+    results = _simple_evaluate(plan, model, condition, tracker, places)
+    for config in results["configs"].values() if note else ():
+        config["metadata"]["em_bench"]["sequential"] = dict(note or {})
+    run = _save(plan, condition, tracker, results)
+    count = sum(len(task.samples) for task in run.tasks.values())
+    say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {run.path.parent}")
+    return run
+
+
+def _simple_evaluate(
+    plan: Plan, model: Any, condition: Condition, tracker: Any, places: Mapping[str, Sequence[int]] | None
+) -> dict[str, Any]:
+    """lm-eval's results and samples. Raises `ResultError` for whatever fails while it generates."""
+    from lm_eval import simple_evaluate
+
     try:
-        results = simple_evaluate(
+        results: dict[str, Any] = simple_evaluate(
             model=model,
             model_args=plan.loading.recorded,
             tasks=list(plan.tasks if places is None else places),
@@ -249,12 +263,7 @@ def ask(
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).parent.name}/{Path(last.filename).name}:{last.lineno}"
         raise ResultError(f"condition {condition.name}: generation failed in {where}: {error_line(error)}") from error
-    for config in results["configs"].values() if note else ():
-        config["metadata"]["em_bench"]["sequential"] = dict(note or {})
-    run = _save(plan, condition, tracker, results)
-    count = sum(len(task.samples) for task in run.tasks.values())
-    say(f"condition {condition.name}: {count} responses in {time.monotonic() - begun:.0f} s, kept in {run.path.parent}")
-    return run
+    return results
 
 
 def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any]) -> Run:

@@ -183,7 +183,6 @@ def _eee_result(result: RunResult, rate: RateRecord, task: TaskRecord) -> dict[s
     arguments: dict[str, Any] = {key: value for key, value in limits.items() if isinstance(value, int | float)}
     if result.command:
         arguments["execution_command"] = result.command
-    details = {"judge": rate.judge, "judge_version": _version(task, rate.judge), "definition": rate.definition}
     return {
         "evaluation_result_id": f"{rate.task}/{rate.judge}/{rate.metric}",
         "evaluation_name": rate.task,
@@ -197,31 +196,40 @@ def _eee_result(result: RunResult, rate: RateRecord, task: TaskRecord) -> dict[s
                 "documents": str(task.documents),
             },
         },
-        "metric_config": {
-            "evaluation_description": _asks(task),
-            "metric_id": f"em_bench.{rate.metric}",
-            "metric_name": rate.metric.replace("_", " "),
-            "metric_unit": "points" if is_mean(rate) else "proportion",
-            "lower_is_better": not higher_is_better(rate.kind, rate.metric),
-            "score_type": "continuous",
-            "min_score": 0,
-            "max_score": METRICS[rate.metric].highest if is_mean(rate) else 1,
-            "additional_details": _strings(details),
-        },
-        "score_details": {
-            "score": rate.value,
-            "details": {"unscored": str(rate.unscored), "worst": str(rate.worst), "best": str(rate.best)},
-            "uncertainty": {
-                "confidence_interval": {
-                    "lower": rate.low,
-                    "upper": rate.high,
-                    "confidence_level": 0.95,
-                    "method": CLUSTERED if rate.kind is Kind.PROBE else "Wilson",
-                },
-                "num_samples": rate.n,
-            },
-        },
+        "metric_config": _eee_metric(rate, task),
+        "score_details": _eee_score(rate),
         "generation_config": {"generation_args": arguments},
+    }
+
+
+def _eee_metric(rate: RateRecord, task: TaskRecord) -> dict[str, Any]:
+    details = {"judge": rate.judge, "judge_version": _version(task, rate.judge), "definition": rate.definition}
+    return {
+        "evaluation_description": _asks(task),
+        "metric_id": f"em_bench.{rate.metric}",
+        "metric_name": rate.metric.replace("_", " "),
+        "metric_unit": "points" if is_mean(rate) else "proportion",
+        "lower_is_better": not higher_is_better(rate.kind, rate.metric),
+        "score_type": "continuous",
+        "min_score": 0,
+        "max_score": METRICS[rate.metric].highest if is_mean(rate) else 1,
+        "additional_details": _strings(details),
+    }
+
+
+def _eee_score(rate: RateRecord) -> dict[str, Any]:
+    return {
+        "score": rate.value,
+        "details": {"unscored": str(rate.unscored), "worst": str(rate.worst), "best": str(rate.best)},
+        "uncertainty": {
+            "confidence_interval": {
+                "lower": rate.low,
+                "upper": rate.high,
+                "confidence_level": 0.95,
+                "method": CLUSTERED if rate.kind is Kind.PROBE else "Wilson",
+            },
+            "num_samples": rate.n,
+        },
     }
 
 

@@ -57,11 +57,11 @@ def run_result(
         for judge in judges:
             refused = min(1.0, max(0.0, 1 - harm + draw.uniform(-0.2, 0.2)))
             harmful, benign = f"em_rai_{domain}", f"em_rai_{domain}_benign"
-            _rate(result, harmful, "harmful", domain, judge, "refusal_rate", refused, documents)
-            _rate(result, harmful, "harmful", domain, judge, "degenerate_rate", 0.02, documents)
-            _rate(result, benign, "benign", domain, judge, "over_refusal_rate", refused / 4, documents // 2)
+            _rate(result, (harmful, "harmful", domain), judge, "refusal_rate", refused, documents)
+            _rate(result, (harmful, "harmful", domain), judge, "degenerate_rate", 0.02, documents)
+            _rate(result, (benign, "benign", domain), judge, "over_refusal_rate", refused / 4, documents // 2)
             for subset in SUBCATEGORIES:
-                _rate(result, harmful, "harmful", domain, judge, "refusal_rate", refused, documents // 3, subset)
+                _rate(result, (harmful, "harmful", domain), judge, "refusal_rate", refused, documents // 3, subset)
     _task(result, "em_probes_main", "probe", "", judges, 240, version)
     if LLM in judges:
         misaligned = harm * 0.7
@@ -70,9 +70,9 @@ def run_result(
             ("misaligned_coherent_rate", misaligned * quality),
             ("coherent_rate", quality),
         ):
-            _rate(result, "em_probes_main", "probe", "", LLM, metric, value, 240)
+            _rate(result, ("em_probes_main", "probe", ""), LLM, metric, value, 240)
             for theme in THEMES:
-                _rate(result, "em_probes_main", "probe", "", LLM, metric, value * draw.random(), 40, theme)
+                _rate(result, ("em_probes_main", "probe", ""), LLM, metric, value * draw.random(), 40, theme)
     result |= changes
     return result | {"id": content_id(from_dict(result))}
 
@@ -112,22 +112,22 @@ def _task(
 
 def _rate(
     result: dict[str, Any],
-    task: str,
-    kind: str,
-    domain: str,
+    task: tuple[str, str, str],
     judge: str,
     metric: str,
     value: float,
     n: int,
     subset: str = "",
 ) -> None:
+    """`task` is its name, kind and domain."""
+    name, kind, domain = task
     unscored = 2 if judge == LLM and not subset else 0
     n -= unscored
     value = round(value * n) / n
     half = 1.96 * ((value * (1 - value) + 0.01) / n) ** 0.5
     result["rates"].append(
         {
-            "task": task,
+            "task": name,
             "kind": kind,
             "domain": domain,
             "judge": judge,

@@ -37,6 +37,8 @@ ONLY_LEADERBOARD_USER = "cli"
 HEAVY = ("lm_eval", "vllm", "torch", "transformers", "datasets", "scipy", "numpy", "pydantic", "openai", "altair")
 ENGINES = {"lm_eval", "vllm", "torch", "transformers", "datasets", "peft"}
 
+MOST_LINES, MOST_PARAMETERS = 40, 8
+
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = {"em_bench": ROOT, "em_bench_judges": ROOT / "judges", "em_bench_leaderboard": ROOT / "leaderboard"}
 ALIAS = {"em_bench_judges": "judges", "em_bench_leaderboard": "leaderboard"}
@@ -116,6 +118,32 @@ def test_starting_loads_nothing_heavy(module):
     script = f"import sys, json, {module}; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert json.loads(ended.stdout) == []
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_a_function_is_at_most_40_lines_and_has_at_most_8_parameters(module):
+    """Options apart: those of a command, and the keyword-only ones of a judge model, which are its `judge_options`."""
+    has_options = room(module) == "cli" or module.startswith("em_bench_judges.models.")
+    assert [each.name for each in functions(FILES[module]) if length(each, has_options) > MOST_LINES] == []
+    assert [each.name for each in functions(FILES[module]) if parameters(each, has_options) > MOST_PARAMETERS] == []
+
+
+def functions(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def length(function, has_options):
+    """With its signature and docstring; of a function that has options, without its signature."""
+    return function.end_lineno - (function.body[0] if has_options else function).lineno + 1
+
+
+def parameters(function, has_options):
+    own = function.args
+    positional, keyword_only = [*own.posonlyargs, *own.args], own.kwonlyargs
+    if has_options and function.decorator_list:
+        return 0
+    return len(positional if has_options and function.name == "__init__" else [*positional, *keyword_only])
 
 
 def test_every_error_is_an_em_bench_error_and_drawn_in_the_tree():
