@@ -34,6 +34,7 @@ class LazyGroup(TyperGroup):
             return None
         app = import_module(self.entries[cmd_name][0]).app
         group = typer.main.get_group(app)
+        group.name = cmd_name  # the command reference is made from names
         return group.commands.get(cmd_name, group)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
