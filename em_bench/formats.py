@@ -142,9 +142,9 @@ class SettingsFile(FileFormat):
     """Options of the judge model: `base_url`, `api_key_env` (the name of a variable), `max_in_flight`, ..."""
     topic: str | None = None
     """What the rubric `topic` looks for."""
-    max_unscored: Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)] | None = None
+    max_unscored: Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)] | None = None
     """The largest share of unscored samples without an alarm; by default 0.05."""
-    repeats: Annotated[int, BeforeValidator(_whole), Field(ge=1)] | None = None
+    repeats: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
     """Responses per probe, in place of the task's own number."""
     condition: Annotated[Any, WithJsonSchema({"type": ["string", "object"]})] = None
     """The condition applied to every prompt, by name."""

@@ -144,7 +144,7 @@ def test_repeats_are_a_whole_number_of_at_least_one(value):
 
 def test_a_wrong_variable_is_named_as_the_environment(monkeypatch):
     monkeypatch.setenv("EM_BENCH_REPEATS", "-3")
-    assert "the environment: `repeats` is '-3'; give a number of at least 1" in complaint()
+    assert "the environment: `repeats` is -3; give a number of at least 1" in complaint()
 
 
 def test_judges_that_are_only_commas_are_refused(monkeypatch):

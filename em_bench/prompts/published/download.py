@@ -108,10 +108,8 @@ def _download(remote: Remote, path: Path, limits: Limits) -> None:
 
 
 def _pieces(remote: Remote, limits: Limits) -> Iterator[bytes]:
-    try:
-        import httpx
-    except ImportError as error:
-        raise FetchError("fetching needs httpx; install it: pip install httpx") from error
+    import httpx
+
     token = remote.token()
     headers = {"User-Agent": "em-bench"} | ({"Authorization": f"Bearer {token}"} if token else {})
     patience = httpx.Timeout(limits.piece, connect=limits.connect)
