@@ -1,1 +1,1 @@
-"""How far a judge is to be trusted, and rates corrected for its errors."""
+"""How far to trust a judge, and rates corrected for its errors."""

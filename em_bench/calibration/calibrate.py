@@ -1,4 +1,4 @@
-"""How far a judge is to be trusted: its verdicts beside labels that people gave, or beside another judge's.
+"""How far to trust a judge: its verdicts against people's labels, or against another judge's.
 
 A `Calibration` is of one judge in one version. It is what rates are corrected by (`em_bench.calibration.correct`).
 """
@@ -58,7 +58,7 @@ def calibrate(
     left_out: Mapping[str, int] | None = None,
     by_people: bool = True,
 ) -> Calibration:
-    """`by_people`: the labels were given by people, who may have meant something else by a word than em-bench does.
+    """`by_people`: people gave the labels, and may mean something else by a word than em-bench does.
 
     Raises `ConfigError` for labels or verdicts that the decision cannot be made on, and without any pair."""
     decision = decision or Decision()
@@ -94,21 +94,21 @@ def ask(panel: Panel, samples: Sequence[Sample], cache: VerdictCache | None) -> 
 
 def stored_verdicts(run: Run, judge: str) -> list[tuple[Sample, Verdict]]:
     """A judge's verdicts of a stored run. Raises `ResultError` when it judged none of its tasks."""
-    found = [
+    verdicts = [
         (
-            Sample(f"{one.document}#{one.repeat}", task.name, task.domain, one.prompt, one.response),
-            one.verdicts[judge],
+            Sample(f"{sample.document}#{sample.repeat}", task.name, task.domain, sample.prompt, sample.response),
+            sample.verdicts[judge],
         )
         for task in run.tasks.values()
-        for one in task.samples
-        if judge in one.verdicts
+        for sample in task.samples
+        if judge in sample.verdicts
     ]
-    if not found:
-        known = ", ".join(dict.fromkeys(name for task in run.tasks.values() for name in task.judges)) or "none"
+    if not verdicts:
+        judges = ", ".join(dict.fromkeys(name for task in run.tasks.values() for name in task.judges)) or "none"
         raise ResultError(
-            f"{run.path} holds no verdicts of judge {judge!r} (it has: {known}); add them with `em-bench judge`"
+            f"{run.path} holds no verdicts of judge {judge!r} (it has: {judges}); add them with `em-bench judge`"
         )
-    return found
+    return verdicts
 
 
 def stored_version(run: Run, judge: str) -> str:
@@ -161,12 +161,12 @@ def judge_pairs(
 
 
 def jury_alpha(verdicts: Mapping[str, Sequence[tuple[Sample, Verdict]]], decision: Decision) -> float | None:
-    """Krippendorff's alpha of the decision over what several judges said of a run's responses."""
+    """Krippendorff's alpha of the decision over several judges of a run."""
     votes: dict[tuple[str, str], dict[str, Verdict]] = {}
-    for judge, given in verdicts.items():
-        for sample, verdict in given:
-            if (said := decision.of(verdict)) is not None:
-                votes.setdefault((sample.task, sample.id), {})[judge] = Verdict(label=str(said))
+    for judge, judged in verdicts.items():
+        for sample, verdict in judged:
+            if (positive := decision.of(verdict)) is not None:
+                votes.setdefault((sample.task, sample.id), {})[judge] = Verdict(label=str(positive))
     return alpha(list(votes.values()))
 
 
@@ -180,20 +180,20 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def read_calibration(path: Path) -> Calibration:
-    """What `write_calibration` wrote. Raises `ResultError` when it is not that."""
+    """The inverse of `write_calibration`. Raises `ResultError` for another file."""
     values = parse_json(read_text(path), str(path))
     if values.get(FORMAT) != 1:
         raise ResultError(f"{path} is not a calibration of this em-bench; make one with `em-bench calibrate --save`")
     try:
-        known = {key.name: values[key.name] for key in fields(Calibration)}
-        groups = {str(name): _counts(cells) for name, cells in known["groups"].items()}
-        texts = {key: str(known[key]) for key in ("judge", "version", "reference")}
+        own = {key.name: values[key.name] for key in fields(Calibration)}
+        groups = {str(name): _counts(cells) for name, cells in own["groups"].items()}
+        texts = {key: str(own[key]) for key in ("judge", "version", "reference")}
         return Calibration(
             **{
-                **known,
+                **own,
                 **texts,
-                "decision": Decision(**known["decision"]),
-                "counts": _counts(known["counts"]),
+                "decision": Decision(**own["decision"]),
+                "counts": _counts(own["counts"]),
                 "groups": groups,
             }
         )
@@ -220,10 +220,10 @@ def _check_labels(pairs: Sequence[Pair], decision: Decision, reference: str) -> 
             f"{reference} has labels that are not em-bench's: {named}; say what they mean, like "
             f"--label-map {sorted(unknown)[0]}=compliance, or name another --positive label"
         )
-    known = labels | {pair.verdict.label for pair in pairs if pair.verdict.label and not decision.by_score}
-    if not any(decision.of_label(label) for label in known):
-        there = ", ".join(repr(label) for label in sorted(known)[:8])
-        raise ConfigError(f"no response is labelled {decision.positive!r}; there are {there}; see --positive")
+    present = labels | {pair.verdict.label for pair in pairs if pair.verdict.label and not decision.by_score}
+    if not any(decision.of_label(label) for label in present):
+        names = ", ".join(repr(label) for label in sorted(present)[:8])
+        raise ConfigError(f"no response is labelled {decision.positive!r}; the labels are {names}; see --positive")
 
 
 def _check_verdicts(pairs: Sequence[Pair], decision: Decision, judge: str) -> None:

@@ -145,9 +145,9 @@ def count(pairs: Iterable[Pair], decision: Decision) -> Counts:
 
 
 def disagreements(pairs: Iterable[Pair], decision: Decision) -> list[Pair]:
-    """The pairs whose verdict says otherwise than the label; what is unscored says nothing."""
-    said = [(pair, decision.of(pair.verdict)) for pair in pairs]
-    return [pair for pair, positive in said if positive not in (None, decision.of_label(pair.label))]
+    """The pairs whose verdict differs from the label; unscored verdicts are left out."""
+    decisions = [(pair, decision.of(pair.verdict)) for pair in pairs]
+    return [pair for pair, positive in decisions if positive not in (None, decision.of_label(pair.label))]
 
 
 def kappa(counts: Counts, resamples: int = RESAMPLES) -> Kappa:

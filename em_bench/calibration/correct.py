@@ -53,7 +53,7 @@ def correct_runs(runs: Iterable[Run], calibration: Calibration, *, force: bool =
     has no labelled positives or no labelled negatives.
     """
     check_usable(calibration)
-    found = []
+    lines = []
     for run in runs:
         tasks = [task for task in run.tasks.values() if calibration.judge in task.judges]
         if not tasks:
@@ -64,12 +64,12 @@ def correct_runs(runs: Iterable[Run], calibration: Calibration, *, force: bool =
         for task in tasks:
             if not force:
                 _check_version(run, task, calibration)
-            found += _lines(run, task, calibration)
-    return found
+            lines += _lines(run, task, calibration)
+    return lines
 
 
 def correct(judged: Rate, counts: Counts, confidence: float = 0.95) -> tuple[Rate, str]:
-    """The corrected rate, and what is to be said of it. `n` and `unscored` are those of the judged rate.
+    """The corrected rate, and a note on it or "". `n` and `unscored` are those of the judged rate.
 
     The judged rate may be of clustered responses: its interval then says for how many independent ones they stand.
     """
@@ -154,17 +154,17 @@ def decided_rate(task: TaskRun, judge: str, decision: Decision) -> Rate | None:
     """The share of a task's responses that a judge calls positive, over probes where it has those."""
     clusters: dict[str, list[bool]] = {}
     for document, verdict in task.verdicts_of(judge):
-        said = decision.of(verdict) if verdict is not None else None
-        clusters.setdefault(document, []).extend([] if said is None else [said])
+        positive = decision.of(verdict) if verdict is not None else None
+        clusters.setdefault(document, []).extend([] if positive is None else [positive])
     hits = [hit for cluster in clusters.values() for hit in cluster]
     unscored = len(task.samples) - len(hits)
     return clustered_rate(list(clusters.values()), unscored) if task.kind is Kind.PROBE else binary_rate(hits, unscored)
 
 
 def _check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:
-    given = task.judges[calibration.judge].version
-    if given not in calibration.version.split(" | "):
+    version = task.judges[calibration.judge].version
+    if version not in calibration.version.split(" | "):
         raise ResultError(
-            f"{run.path}: judge {calibration.judge!r} judged {task.name} in version {given}, and was calibrated in "
+            f"{run.path}: judge {calibration.judge!r} judged {task.name} in version {version}, and was calibrated in "
             f"version {calibration.version}; judge or calibrate again, or go on with --force"
         )

@@ -55,13 +55,13 @@ def read_labelled(path: Path, columns: Columns, labels: LabelMap, kind: Kind = K
 def read_labels(path: Path, columns: Columns, labels: LabelMap) -> tuple[dict[str, tuple[str, str]], Mapping[str, int]]:
     """From the id of a stored response to its label and subgroup; and how many rows were left out, by label."""
     kept, left_out = _labelled_rows(path, columns, labels)
-    found: dict[str, tuple[str, str]] = {}
+    by_id: dict[str, tuple[str, str]] = {}
     for where, row, label in kept:
         name = text_of(row, columns.id or "id", where)
-        if name in found:
+        if name in by_id:
             raise ResultError(f"{where} labels {name!r} a second time; leave one of the two")
-        found[name] = (label, text_of(row, columns.group, where) if columns.group else "")
-    return found, left_out
+        by_id[name] = (label, text_of(row, columns.group, where) if columns.group else "")
+    return by_id, left_out
 
 
 def _labelled_rows(
@@ -72,13 +72,13 @@ def _labelled_rows(
     left_out: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     for where, row in rows_of(path):
-        given = text_of(row, columns.label, where)
-        if not given or given in labels.ignored:
-            left_out[given] += 1
-        elif labels.words and given not in labels.words:
-            unknown[given] += 1
+        value = text_of(row, columns.label, where)
+        if not value or value in labels.ignored:
+            left_out[value] += 1
+        elif labels.words and value not in labels.words:
+            unknown[value] += 1
         else:
-            kept.append((where, row, labels.words.get(given, given)))
+            kept.append((where, row, labels.words.get(value, value)))
     if unknown:
         raise ResultError(f"{path}: {_counted(unknown)} not in --label-map; name them there or in --ignore-label")
     if not kept:

@@ -38,7 +38,7 @@ class LabelMap:
 class CalibrateOptions:
     """What is measured against what.
 
-    `source` is a file of labelled responses, which `judges` are asked about; or a stored run, whose verdicts are
+    `source` is a file of labelled responses, which `judges` judge; or a stored run, whose verdicts are
     compared with the labels in the file `labels` or with the judges in `against`. `positive` is the label that counts;
     with `score_below` or `score_from` the judge's score decides. `kind` is that of the prompts in a file.
     """
@@ -54,7 +54,7 @@ class CalibrateOptions:
     score_below: float | None = None
     score_from: float | None = None
     only_one: bool = False
-    """Refuse to measure several judges, before any of them is asked."""
+    """Refuse to measure several judges, before any of them judges."""
 
 
 def parse_label_map(pairs: Sequence[str], ignored: Sequence[str]) -> LabelMap:

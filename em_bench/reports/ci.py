@@ -56,9 +56,9 @@ def _case(comparison: Comparison, check: Check) -> ET.Element:
     case = ET.Element("testcase", classname=_xml(shown(comparison.candidate, LONGEST)), name=_xml(shown(name, LONGEST)))
     tags = {Outcome.REGRESS: "failure", Outcome.INCONCLUSIVE: "error", Outcome.SKIPPED: "skipped"}
     if tag := tags.get(check.outcome):
-        said = ET.SubElement(case, tag, message=_xml(_message(check)))
+        element = ET.SubElement(case, tag, message=_xml(_message(check)))
         if tag != "skipped":
-            said.set("type", str(check.outcome))
+            element.set("type", str(check.outcome))
     return case
 
 

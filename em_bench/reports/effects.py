@@ -47,10 +47,10 @@ def _parts(tables: Iterable[tuple[str, Table]], legend: str) -> Iterator[Rendera
     yield Text(legend)
 
 
-def effect_tables(found: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
+def effect_tables(effects: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
     """A title and a table for each checkpoint, condition, judge and metric; p by Holm over its tasks."""
     groups: dict[_Group, list[Effect]] = {}
-    for effect in found:
+    for effect in effects:
         rate = effect.difference.key
         key = ((effect.checkpoint, effect.condition, rate.judge), rate.kind, rate.metric)
         groups.setdefault(key, []).append(effect)
@@ -71,9 +71,9 @@ def _effects(condition: str, members: Sequence[Effect]) -> Table:
     return table
 
 
-def narrow_tables(found: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
+def narrow_tables(rows: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
     """A title and a table of two columns for each run and judge."""
-    for each in found:
+    for each in rows:
         table = _table("of the answers to", "share")
         _row(table, f"questions about {each.domain}, misaligned", cell(each.in_domain))
         _row(table, "unrelated questions, misaligned", cell(each.general))
@@ -84,14 +84,14 @@ def narrow_tables(found: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
         yield shown(f"{each.checkpoint}{condition}: {each.metric}, judge {each.judge}"), table
 
 
-def susceptibility_tables(found: Sequence[Susceptibility]) -> Iterator[tuple[str, Table]]:
+def susceptibility_tables(rows: Sequence[Susceptibility]) -> Iterator[tuple[str, Table]]:
     """A title and a ranking for each judge."""
-    for judge, metric in dict.fromkeys((each.judge, each.metric) for each in found):
-        rows = [each for each in found if (each.judge, each.metric) == (judge, metric)]
-        triggers = ", ".join(dict.fromkeys(each.trigger for each in rows if each.trigger)) or "trigger"
+    for judge, metric in dict.fromkeys((each.judge, each.metric) for each in rows):
+        own = [each for each in rows if (each.judge, each.metric) == (judge, metric)]
+        triggers = ", ".join(dict.fromkeys(each.trigger for each in own if each.trigger)) or "trigger"
         table = _table("", "fine-tuning domain", "none", triggers, "difference", "p")
-        adjusted = iter(holm([each.difference.change.p for each in rows if each.difference]))
-        for rank, each in enumerate(rows, 1):
+        adjusted = iter(holm([each.difference.change.p for each in own if each.difference]))
+        for rank, each in enumerate(own, 1):
             rates = (cell(rate) if rate else "-" for rate in (each.without, each.under))
             p = f"{next(adjusted):.3g}" if each.difference else "-"
             _row(table, str(rank), each.domain, *rates, difference_cell(each.difference), p)
@@ -107,12 +107,12 @@ def difference_cell(difference: Difference | None) -> str:
     return f"{unit * change.value:+.{places}f} ({unit * change.low:.{places}f} to {unit * change.high:.{places}f})"
 
 
-def ratio_cell(found: Ratio | None) -> str:
-    if found is None:
+def ratio_cell(ratio: Ratio | None) -> str:
+    if ratio is None:
         return "unknown: nothing is scored"
-    value = "no bound" if found.value is None else f"{found.value:.2f}"
-    high = "no bound" if found.high is None else f"{found.high:.2f}"
-    return f"{value} times as often ({found.low:.2f} to {high})"
+    value = "no bound" if ratio.value is None else f"{ratio.value:.2f}"
+    high = "no bound" if ratio.high is None else f"{ratio.high:.2f}"
+    return f"{value} times as often ({ratio.low:.2f} to {high})"
 
 
 def _table(*columns: str) -> Table:

@@ -23,7 +23,7 @@ LONGEST_NAME, NARROWEST_RATE = 32, 12
 
 LEGEND = (
     "95 % intervals: Wilson; of means a bootstrap over prompts; on probes one over probes and their responses. "
-    "Unscored: none unless said."
+    "Unscored: none unless stated."
 )
 
 

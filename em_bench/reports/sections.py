@@ -106,26 +106,27 @@ def change(value: float | None, low: float | None, high: float | None, *, is_mea
         return "no pairs"
     factor = 1 if is_mean else 100
     # + 0.0 as there is a negative zero
-    told = [f"{round(factor * number, 1) + 0.0:+.1f}" for number in (value, low, high)]
-    return f"{told[0]} ({told[1]}, {told[2]})"
+    numbers = [f"{round(factor * number, 1) + 0.0:+.1f}" for number in (value, low, high)]
+    return f"{numbers[0]} ({numbers[1]}, {numbers[2]})"
 
 
 def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def spillover_lines(found: Spillover | None) -> list[str]:
+def spillover_lines(spillover: Spillover | None) -> list[str]:
     """The intended change, the others', and the worst of them."""
-    if found is None:
+    if spillover is None:
         return []
-    told = [("Target", found.target), ("Mean of the other domains", found.others), ("Worst of them", found.worst)]
+    target, others, worst = spillover.target, spillover.others, spillover.worst
+    parts = [("Target", target), ("Mean of the other domains", others), ("Worst of them", worst)]
     lines = [
-        f"{name}{'' if each is found.others else f' ({each.key.domain})'}: {_change(each)} points, n={each.change.n}"
-        for name, each in told
+        f"{name}{'' if each is others else f' ({each.key.domain})'}: {_change(each)} points, n={each.change.n}"
+        for name, each in parts
     ]
-    if found.ratio is not None and found.ratio > 0:
-        lines.append(f"The other domains changed by {100 * found.ratio:.0f} % of what the target did")
-    elif found.ratio is not None:
+    if spillover.ratio is not None and spillover.ratio > 0:
+        lines.append(f"The other domains changed by {100 * spillover.ratio:.0f} % of what the target did")
+    elif spillover.ratio is not None:
         lines.append("The other domains did not go the target's way")
     return lines
 

@@ -35,7 +35,7 @@ def published_parts(sets: Sequence[SetStatus], *, fetched: bool) -> Iterator[Ren
     yield table
     yield from (each.error for each in sets if each.error)
     if not fetched and any(each.status == NOT_HERE for each in sets):
-        yield f"{NOT_HERE}: fetched when it is asked, or by `em-bench published --fetch`"
+        yield f"{NOT_HERE}: fetched when a task needs it, or by `em-bench published --fetch`"
 
 
 def _contents(status: SetStatus) -> str:

@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What one judge said of the run."""
+    """One judge's rates of the run."""
 
     judge: str
     versions: Sequence[str]
@@ -146,8 +146,8 @@ def _task(rate: RateRecord) -> str:
 
 def _by_domain(rates: Sequence[RateRecord]) -> list[RateRecord]:
     """In the order of the seven domains; of several tasks in one domain, by the task's name."""
-    known = list(DOMAINS)
-    return sorted(rates, key=lambda rate: (known.index(rate.domain) if rate.domain in known else len(known), rate.task))
+    order = list(DOMAINS)
+    return sorted(rates, key=lambda rate: (order.index(rate.domain) if rate.domain in order else len(order), rate.task))
 
 
 def _subsets(parts: Sequence[RateRecord], whole: RateRecord) -> list[RateRecord]:

@@ -36,15 +36,15 @@ CLUSTERED = "bootstrap over probes and their responses"
 
 def export(result: RunResult, form: str, *, dataset: str | None = None, judge: str | None = None) -> str:
     """The result as text of the named format. Raises `ConfigError` for an unknown one, or one that needs more."""
-    known: Mapping[str, Callable[[], str]] = {
+    writers: Mapping[str, Callable[[], str]] = {
         "model-index": lambda: _yaml({"model-index": [_model_index(result, judge)]}),
         "eval-results": lambda: _yaml(_eval_results(result, dataset, judge)),
         "csv": lambda: _csv(result, judge),
         "every-eval-ever": lambda: json.dumps(every_eval_ever(result, judge), indent=2, ensure_ascii=False) + "\n",
     }
-    if form not in known:
-        raise ConfigError(f"format {form!r} is not known; known: {', '.join(known)}")
-    return known[form]()
+    if form not in writers:
+        raise ConfigError(f"format {form!r} is unknown; known: {', '.join(writers)}")
+    return writers[form]()
 
 
 def _measured(result: RunResult, judge: str | None) -> list[RateRecord]:

@@ -62,15 +62,17 @@ def _tiles(cells: Any) -> list[tuple[str, ...]]:
 
 def _numbers(cell: Cell) -> tuple[str, ...]:
     change = cell.difference
-    said = "" if change is None else f"{points(change.value, 1)} ({points(change.low, 1)} to {points(change.high, 1)})"
+    difference = (
+        "" if change is None else f"{points(change.value, 1)} ({points(change.low, 1)} to {points(change.high, 1)})"
+    )
     if cell.value is None:
-        return ("nothing scored", "", str(cell.n), str(cell.unscored), said)
+        return ("nothing scored", "", str(cell.n), str(cell.unscored), difference)
     return (
         percent(cell.value, 1),
         f"{percent(cell.low, 1)}{DASH}{percent(cell.high, 1)}",
         str(cell.n),
         str(cell.unscored),
-        said,
+        difference,
     )
 
 

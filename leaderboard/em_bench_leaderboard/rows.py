@@ -112,8 +112,8 @@ def _pooled(rates: Sequence[RateRecord], changes: Sequence[Difference | None]) -
     rate = _share(hits, n, unscored)
     if rate is None:
         return None
-    known = [change for change in changes if change is not None]
-    change = _mean_difference(known) if rate.value is not None and len(known) == len(changes) else None
+    measured = [change for change in changes if change is not None]
+    change = _mean_difference(measured) if rate.value is not None and len(measured) == len(changes) else None
     return Cell(rate.value, rate.low, rate.high, rate.n, rate.unscored, change)
 
 

@@ -80,12 +80,12 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(verdict: dict[str, Any]) -> str:
-    """What a judge said beside its label, in one line: scores by name, why it is unscored, the reason."""
+    """The verdict beside its label, in one line: scores by name, why it is unscored, the reason."""
     parts = verdict.get("parts") or {}
-    said = [f"{name} {_value(part)}" for name, part in parts.items()]
+    scores = [f"{name} {_value(part)}" for name, part in parts.items()]
     if not parts and not verdict.get("label"):
-        said = [_value(verdict)]
-    return ": ".join(text for text in ("; ".join(said), verdict.get("reason") or "") if text)
+        scores = [_value(verdict)]
+    return ": ".join(text for text in ("; ".join(scores), verdict.get("reason") or "") if text)
 
 
 def _value(verdict: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ REMOVED = "[removed: looked like a secret]"
 
 
 def find_secret(value: Any, where: str = "") -> tuple[str, str] | None:
-    """The first text in JSON that looks like a secret: (where, what), or None. The text itself is not told."""
+    """The first text in JSON that looks like a secret: (where, what), or None. The text itself is not returned."""
     for place, text in _texts(value, where):
         for what, pattern in (TOKENS | SETTINGS).items():
             if re.search(pattern, text):

@@ -65,7 +65,7 @@ def changes(results: Path, sleep: Callable[[float], None] = time.sleep) -> Itera
 
 
 def watch(results: Path, build: Callable[[], None], tell: Callable[[str], None]) -> None:
-    """Builds at every change until interrupted. A file that is half written is told, and read again when it changes."""
+    """Builds at every change until interrupted. Reports a half-written file and reads it again when it changes."""
     for _ in changes(results):
         try:
             build()

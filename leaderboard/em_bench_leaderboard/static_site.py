@@ -72,14 +72,14 @@ def parents_of(entries: Sequence[Entry]) -> dict[str, Entry]:
     """
     by_id = {entry.result.id: entry for entry in entries}
     by_condition = {(entry.result.checkpoint.name, _condition(entry)): entry for entry in entries}
-    found = {}
+    parents = {}
     for entry in entries:
         parent = by_id.get(entry.result.baseline or "")
         if parent is not None and _condition(parent) != _condition(entry):
             parent = by_condition.get((parent.result.checkpoint.name, _condition(entry)))
         if parent is not None and parent is not entry:
-            found[entry.result.id] = parent
-    return found
+            parents[entry.result.id] = parent
+    return parents
 
 
 def _condition(entry: Entry) -> str:
@@ -111,13 +111,13 @@ def index_page(entries: Sequence[Entry]) -> str:
 def _choices(groups: Sequence[Group]) -> dict[str, list[str]]:
     """What each filter offers."""
     rows = [row for group in groups for row in group.rows]
-    found: dict[str, set[str | None]] = {
+    values_by_filter: dict[str, set[str | None]] = {
         "judge": {row.judge for row in rows},
         "condition": {row.condition for row in rows},
         "family": {row.result.base_family for row in rows},
         "method": {row.result.method for row in rows},
     }
-    return {name: sorted(str(value) for value in values if value) for name, values in found.items()}
+    return {name: sorted(str(value) for value in values if value) for name, values in values_by_filter.items()}
 
 
 def _index_charts(group: Group) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 that adds one can be read.
 
 Beside a run may lie `<run id>.samples.jsonl` (its responses, only when asked for) and `<run id>.comparison.json` (the
-paired comparison against its baseline, made while both runs' samples were at hand).
+paired comparison against its baseline, made while both runs' samples were available).
 """
 
 import json
@@ -73,7 +73,7 @@ def add(
     comparison = None if comparison is None else published_comparison(comparison)
     _check(folder, result, comparison)
     if publish_samples and run is None:
-        raise ResultError(f"the samples of {result.checkpoint.name} are not at hand; give lm-eval's results folder")
+        raise ResultError(f"the samples of {result.checkpoint.name} are not available; give lm-eval's results folder")
     target = folder / folder_name(result.checkpoint.name) / f"{result.id}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     if publish_samples and run is not None:
@@ -96,18 +96,18 @@ def _check(folder: Path, result: RunResult, comparison: Mapping[str, Any] | None
         raise ResultError(f"{name}: `{secret[0]}` holds what looks like {secret[1]}; nothing was added")
     known = {path.stem: path for path in folder.glob("*/*.json")}
     if result.id in known:
-        raise ResultError(f"{name}: this run is there already ({known[result.id]})")
+        raise ResultError(f"{name}: this run is already published ({known[result.id]})")
     if result.baseline is not None and result.baseline not in known:
         raise ResultError(f"baseline {result.baseline[:80]!r} is not in {folder}; add that run first")
 
 
 def annotate(result: RunResult, **changes: Any) -> RunResult:
-    """The result with what its submitter says about it; None changes nothing, and `name` renames the checkpoint."""
-    given = {key: value for key, value in changes.items() if value is not None}
-    if name := given.pop("name", None):
+    """The result with its submitter's annotations; None changes nothing, and `name` renames the checkpoint."""
+    own = {key: value for key, value in changes.items() if value is not None}
+    if name := own.pop("name", None):
         renamed = replace(result, checkpoint=replace(result.checkpoint, name=name))
         result = replace(renamed, id=content_id(renamed))
-    return replace(result, **given)
+    return replace(result, **own)
 
 
 def published_id(folder: Path, result: RunResult) -> str:

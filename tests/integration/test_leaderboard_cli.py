@@ -70,7 +70,7 @@ def test_what_may_not_be_published_is_one_line(add, run_folder, tmp_path, argume
 def test_samples_need_lm_evals_folder(add, tmp_path):
     path = write_run_result(from_dict(run_result("org/tiny")), tmp_path / "r.json")
     ended = add(path, "--publish-samples")
-    assert (ended.code, "not at hand" in ended.err) == (2, True)
+    assert (ended.code, "not available" in ended.err) == (2, True)
 
 
 def test_a_path_that_is_not_there_is_one_line(add):

@@ -32,7 +32,7 @@ def test_a_published_file_is_sorted_and_indented(tmp_path):
 
 def test_the_same_run_is_added_once(tmp_path):
     add(tmp_path, result())
-    with pytest.raises(ResultError, match="this run is there already"):
+    with pytest.raises(ResultError, match="this run is already published"):
         add(tmp_path, annotate(result(), method="other"))
 
 
