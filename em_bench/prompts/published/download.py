@@ -1,8 +1,7 @@
 """Fetches a file once and keeps it: checked against its sha256 where one is pinned, written whole or not at all.
 
-A file that is there is never asked for again, so a second run needs no network. httpx does the fetching: it is there
-wherever lm-eval is (huggingface_hub brings it), follows redirects, drops the token when another host is reached, and
-tells a connection that ended too early from a whole answer.
+A file that is there is not fetched again, so a second run needs no network. httpx does the fetching: it follows
+redirects, drops the token when another host is reached, and notices a connection that ended too early.
 """
 
 import hashlib
