@@ -167,8 +167,9 @@ class HasCacheContext(Protocol):
 
 
 def model_of(judge: Judge) -> JudgeModel | None:
-    """The judge model that a judge asks, or None for a judge without one."""
-    return judge.model if isinstance(judge, HasModel) else None
+    """The judge model that a judge asks, or None: an attribute `model` that is none, such as a name, does not count."""
+    model = judge.model if isinstance(judge, HasModel) else None
+    return model if isinstance(model, JudgeModel) else None
 
 
 def is_cached(judge: Judge) -> bool:

@@ -67,6 +67,7 @@ class Completion:
     attempts: int = 1
 
 
+@runtime_checkable
 class JudgeModel(Protocol):
     """Answers chat requests, many at a time. What it may offer besides: `HasPrerequisites`."""
 

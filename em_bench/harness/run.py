@@ -21,7 +21,7 @@ from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, Result
 from em_bench.harness.adapter_check import adapter_differs
 from em_bench.harness.loading import Loading, require_chat_template
 from em_bench.harness.options import SEED
-from em_bench.judge import HasModel
+from em_bench.judge import model_of
 from em_bench.judging.engine import release_engine
 from em_bench.judging.panel import panels_for
 from em_bench.judging.readiness import elsewhere
@@ -85,7 +85,7 @@ def forecast(plan: Plan, settings: Settings) -> list[Asked]:
         rows = list(task.eval_docs)[: plan.limit]
         responses = sum(_repeats(task, row) for row in rows)
         panels = panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
-        rubrics = sum(isinstance(judge, HasModel) for panel in panels for judge in panel.members)
+        rubrics = sum(model_of(judge) is not None for panel in panels for judge in panel.members)
         names = tuple(panel.name for panel in panels)
         asked.append(Asked(name, task.kind, len(rows), responses, names, responses * rubrics))
     return asked

@@ -13,7 +13,7 @@ from typing import Any
 
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
-from em_bench.judge import HasLabels, HasModel, Judge, installed_judges, join_versions, model_of
+from em_bench.judge import HasLabels, Judge, installed_judges, join_versions, model_of
 from em_bench.judging.options import check_options, options_for, refuse_self_judging
 from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
 from em_bench.judging.selection import LLM, JudgePool
@@ -82,7 +82,7 @@ def _axis_name(axis: str, jurors: Sequence[Judge]) -> str | None:
     labels = [set(judge.labels) if isinstance(judge, HasLabels) else set() for judge in jurors]
     if all(PARTIAL in each for each in labels):
         return REFUSAL
-    is_rubric = all(isinstance(judge, HasModel) for judge in jurors)
+    is_rubric = all(model_of(judge) is not None for judge in jurors)
     return axis if is_rubric and not any(each & REFUSAL_LABELS for each in labels) else None
 
 

@@ -5,7 +5,6 @@ import pytest
 from canned import CannedLM, evaluate
 from em_bench.config import load_settings
 from em_bench.errors import PrerequisiteError
-from em_bench.judging.cache import VerdictCache
 from em_bench.judging.rejudge import forecast_stored, judge_stored
 from em_bench.runs.stored_responses import read_stored
 from packages import install_folder
@@ -88,9 +87,7 @@ def test_a_forecast_counts_what_is_not_cached(tone, run_folder):
     assert forecast_stored([stored], settings)["tone (0.3)"]["requests"] == 0
 
 
-def test_samples_of_different_context_do_not_share_a_cached_verdict(tone, write_task, monkeypatch):
-    kept = []
-    monkeypatch.setattr(VerdictCache, "put", lambda _, key, verdict: kept.append(key))
+def test_equal_samples_of_different_context_do_not_share_a_verdict(tone, write_task):
     rows = [{"id": each, "prompt": "The same?"} for each in "ab"]
-    run(write_task(rows=rows), CannedLM(lambda *_: "The same."))
-    assert len(set(kept)) == 2
+    results = run(write_task(rows=rows), CannedLM(lambda *_: "The same."))
+    assert record(results, "tone")["usage_of_all_tasks"]["0.3"]["requests"] == 2

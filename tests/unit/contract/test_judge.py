@@ -1,8 +1,8 @@
 import pytest
 
 from em_bench.errors import ConfigError
-from em_bench.judge import installed_judges, load_judge
-from em_bench.testing import samples
+from em_bench.judge import installed_judges, join_versions, load_judge, model_of, split_versions
+from em_bench.testing import ScriptedJudge, ScriptedJudgeModel, samples
 
 JUDGE = """
     from em_bench import Verdict
@@ -102,3 +102,20 @@ def test_two_packages_that_declare_the_same_judge_are_not_chosen_from_in_silence
     package("other-judge", "other_judge", JUDGE, length="LengthJudge")
     with pytest.raises(ConfigError, match=r"length-judge.*other-judge|other-judge.*length-judge"):
         load_judge("length")
+
+
+@pytest.mark.parametrize("model", [None, "gpt-4o"])
+def test_an_attribute_model_that_is_no_judge_model_does_not_count(model):
+    judge = ScriptedJudge()
+    judge.model = model
+    assert model_of(judge) is None
+
+
+def test_the_judge_model_of_a_judge_is_its_attribute_model():
+    judge = ScriptedJudge()
+    judge.model = ScriptedJudgeModel()
+    assert model_of(judge) is judge.model
+
+
+def test_versions_are_joined_and_split_in_one_way():
+    assert split_versions(join_versions(["1/toy:x/abc", "2/toy:y/def"])) == ("1/toy:x/abc", "2/toy:y/def")
