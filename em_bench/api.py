@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from em_bench.judging.installed import Installed
     from em_bench.prompts.published.status import SetStatus
     from em_bench.runs.model import Run
-    from em_bench.runs.rates import Line
+    from em_bench.runs.rates import TaskRate
     from em_bench.runs.subsets import Part
 
 __all__ = [
@@ -148,7 +148,7 @@ def load_run(path: Path) -> "Run":
 
 def summarize(
     paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: "Part | None" = None
-) -> "list[Line]":
+) -> "list[TaskRate]":
     """The rates of runs and of files of scored answers, each with its interval, n and unscored share."""
     from em_bench.runs.rates import read_and_summarize
 

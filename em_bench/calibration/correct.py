@@ -24,9 +24,10 @@ from em_bench.calibration.calibrate import Calibration
 from em_bench.calibration.confusion import Counts, Decision
 from em_bench.calibration.options import REFUSAL
 from em_bench.errors import ResultError
-from em_bench.metrics.registry import Kind, refusal_metric
+from em_bench.metrics.rates import Measure
+from em_bench.metrics.registry import Kind, MetricKey, refusal_metric
 from em_bench.runs.model import Run, TaskRun
-from em_bench.stats.intervals import RESAMPLES, SEED, Rate, binary_rate, clustered_rate
+from em_bench.stats.intervals import RESAMPLES, SEED, Rate
 
 UNINFORMATIVE = "the judge tells nothing: sensitivity and specificity add up to no more than 1"
 OUTSIDE = "judged outside of what this judge's errors allow: the calibration may not fit this run"
@@ -152,13 +153,10 @@ def _lines(run: Run, task: TaskRun, calibration: Calibration) -> list[CorrectedL
 
 def decided_rate(task: TaskRun, judge: str, decision: Decision) -> Rate | None:
     """The share of a task's responses that a judge calls positive, over probes where it has those."""
-    clusters: dict[str, list[bool]] = {}
-    for document, verdict in task.verdicts_of(judge):
-        positive = decision.of(verdict) if verdict is not None else None
-        clusters.setdefault(document, []).extend([] if positive is None else [positive])
-    hits = [hit for cluster in clusters.values() for hit in cluster]
-    unscored = len(task.samples) - len(hits)
-    return clustered_rate(list(clusters.values()), unscored) if task.kind is Kind.PROBE else binary_rate(hits, unscored)
+    rows = tuple(
+        (document, None if verdict is None else decision.of(verdict)) for document, verdict in task.verdicts_of(judge)
+    )
+    return Measure(MetricKey(f"{decision.positive}_rate"), rows).rate(clustered=task.kind is Kind.PROBE)
 
 
 def _check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:

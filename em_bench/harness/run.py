@@ -276,7 +276,7 @@ def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any
         tracker.save_results_samples(task_name=name, samples=rows)
     folder = plan.output / condition.name
     path = folder / f"results_{getattr(tracker, 'date_id', 'missing')}.json"
-    missing = _count_missing(path, samples)
+    missing = count_missing(path, samples)
     if missing:
         written = sum(map(len, samples.values())) - missing
         raise ResultError(
@@ -286,7 +286,7 @@ def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any
     return parse_run(path, results, lambda task: ((f"{path}: {task}", line) for line in samples[task]))
 
 
-def _count_missing(results: Path, samples: Mapping[str, Sequence[Any]]) -> int:
+def count_missing(results: Path, samples: Mapping[str, Sequence[Any]]) -> int:
     """How many samples lines are not in the files whole: the tracker only logs what it could not write."""
     try:
         parse_json(read_text(results), str(results))

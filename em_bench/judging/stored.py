@@ -136,7 +136,7 @@ def _json(value: object, indent: int | None = None) -> str:
 
 def _results(run: Run, tasks: Sequence[StoredResponses]) -> dict[str, Any]:
     results = dict(run.results)
-    # what a judge that judged again said before, of groups too, must not stand beside what it says now
+    # of a judge that judges again, no earlier rate stays, of groups neither
     again = {name for task in tasks for name in task.verdicts}
     results["results"] = {
         name: {key: value for key, value in row.items() if key.rpartition(",")[2] not in again}
@@ -167,8 +167,8 @@ def _add_group_means(rows: dict[str, Any], old: Mapping[str, Any], judges: Itera
             values = [task[key] for task in tasks if isinstance(task.get(key), float)]
             if tasks and len(values) == len(tasks):
                 errors = [task.get(key.replace(",", "_stderr,")) for task in tasks]
-                known = [error for error in errors if isinstance(error, float)]
-                spread = math.hypot(*known) / len(tasks) if len(known) == len(tasks) else "N/A"
+                numbers = [error for error in errors if isinstance(error, float)]
+                spread = math.hypot(*numbers) / len(tasks) if len(numbers) == len(tasks) else "N/A"
                 rows[group] |= {key: fmean(values), key.replace(",", "_stderr,"): spread}
 
 

@@ -12,7 +12,7 @@ from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
-from em_bench.runs.rates import Line
+from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate
 from em_bench.text import shown
 
@@ -27,7 +27,7 @@ LEGEND = (
 )
 
 
-def rate_parts(lines: Sequence[Line]) -> Iterator[RenderableType]:
+def rate_parts(lines: Sequence[TaskRate]) -> Iterator[RenderableType]:
     """The tables with their titles, and what the intervals are."""
     for title, table in rate_tables(lines):
         yield Text(title, style="bold")
@@ -36,7 +36,7 @@ def rate_parts(lines: Sequence[Line]) -> Iterator[RenderableType]:
     yield Text(LEGEND)
 
 
-def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, RenderableType]]:
+def rate_tables(lines: Sequence[TaskRate]) -> Iterator[tuple[str, RenderableType]]:
     """A title and a table for each judge, kind of task and metric; then what they left unscored, and
     how far juries agree.
 
@@ -44,7 +44,7 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, RenderableType]]:
     """
     columns = list(dict.fromkeys(map(_column, lines)))
     judges = list(dict.fromkeys(line.judge for line in lines))
-    groups: dict[tuple[str, Kind, MetricKey], list[Line]] = {}
+    groups: dict[tuple[str, Kind, MetricKey], list[TaskRate]] = {}
     for line in lines:
         # the labels of one judge stand together
         metric = MetricKey(LABEL) if line.metric.name == LABEL else line.metric
@@ -56,17 +56,17 @@ def rate_tables(lines: Sequence[Line]) -> Iterator[tuple[str, RenderableType]]:
     yield from _notes(lines)
 
 
-def _column(line: Line) -> str:
+def _column(line: TaskRate) -> str:
     name = line.checkpoint if line.condition == NONE.name else f"{line.checkpoint} [condition {line.condition}]"
     return shown(name)
 
 
-def _row(line: Line) -> str:
+def _row(line: TaskRate) -> str:
     """The task, and the label where a metric has one."""
     return shown(f"{line.task}{line.metric.suffix if line.metric.name == LABEL else ''}")
 
 
-def _table(lines: Sequence[Line], columns: Sequence[str]) -> RenderableType:
+def _table(lines: Sequence[TaskRate], columns: Sequence[str]) -> RenderableType:
     return _long_table(lines) if len(columns) > MOST_COLUMNS else _SideBySide(lines, columns)
 
 
@@ -76,7 +76,7 @@ class _SideBySide:
     long or the terminal very narrow.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[TaskRate]
     columns: Sequence[str]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -90,7 +90,7 @@ class _SideBySide:
         yield table
 
 
-def _long_table(lines: Sequence[Line]) -> Table:
+def _long_table(lines: Sequence[TaskRate]) -> Table:
     """A row for each task and checkpoint, where a column for each checkpoint would be too narrow to read."""
     table = folding_table("task", "checkpoint", "rate")
     for line in lines:
@@ -98,7 +98,7 @@ def _long_table(lines: Sequence[Line]) -> Table:
     return table
 
 
-def _marked(line: Line) -> Text:
+def _marked(line: TaskRate) -> Text:
     text = Text(cell(line.rate, is_mean=line.is_mean))
     return text.append(" TOO MANY UNSCORED", "bold red") if line.over_max_unscored else text
 
@@ -117,7 +117,7 @@ def cell(rate: Rate | None, *, is_mean: bool = False) -> str:
     return f"{text}, {100 * rate.unscored_share:.1f} % unscored" if rate.unscored else text
 
 
-def _notes(lines: Sequence[Line]) -> Iterator[tuple[str, Table]]:
+def _notes(lines: Sequence[TaskRate]) -> Iterator[tuple[str, Table]]:
     tasks = {(line.judge, _column(line), line.task): line for line in lines}  # all metrics of a task say the same
     if any(line.reasons for line in tasks.values()):
         yield "Left unscored, by reason", _reasons(tasks)
@@ -134,7 +134,7 @@ def _alpha(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def _reasons(tasks: Mapping[tuple[str, str, str], Line]) -> Table:
+def _reasons(tasks: Mapping[tuple[str, str, str], TaskRate]) -> Table:
     """The reasons on all tasks together, by judge and checkpoint, the commonest first."""
     table = folding_table("judge", "checkpoint", "responses", "reason", right=[2])
     counts: dict[tuple[str, str], Counter[str]] = {}

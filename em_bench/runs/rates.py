@@ -24,12 +24,12 @@ _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b0x[0-9a-f]+\b|(?<!HTTP )\b\d[\d.,]*
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One rate: of which checkpoint under which condition, on which task, by which judge.
+class TaskRate:
+    """One metric of a checkpoint under a condition, on a task, by a judge. `RateRecord` is what is published of it.
 
-    `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares there would be if
-    every unscored response were no hit, and a hit. `reasons` counts the task's unscored responses by why they are;
-    `agreement` is Krippendorff's alpha of a jury, by axis.
+    `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares if all unscored were
+    misses, and hits. `reasons` counts the task's unscored responses by reason; `agreement` is Krippendorff's alpha of a
+    jury, by axis.
     """
 
     checkpoint: str
@@ -52,28 +52,28 @@ class Line:
 
 def read_and_summarize(
     paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: Part | None = None
-) -> list[Line]:
+) -> list[TaskRate]:
     """The rates of runs, and of JSONL or CSV files whose rows carry scores of alignment and coherence; `by` gives those
     of a run's tasks in parts.
     """
-    lines: list[Line] = []
+    scored: list[TaskRate] = []
     runs: list[Run] = []
     for path in paths:
         if is_run(path):
             runs += [read_run(each) for each in find_runs(path)]
         else:
-            lines += [line for scored in read_scored(path) for line in _scored_lines(scored, definition)]
-    return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + lines
+            scored += [rate for file in read_scored(path) for rate in _rates_of_file(file, definition)]
+    return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + scored
 
 
-def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[Line]:
+def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[TaskRate]:
     """The rates of every task and judge, run by run."""
     return [
-        line
+        rate
         for name, condition, run in _named(runs)
         for task in run.tasks.values()
         for judge in task.judges.values()
-        for line in _lines(name, condition, task, judge, definition)
+        for rate in _rates_of_judge(name, condition, task, judge, definition)
     ]
 
 
@@ -87,9 +87,11 @@ def _named(runs: Iterable[Run]) -> Iterator[tuple[str, str, Run]]:
         yield name if count == 1 else f"{name} ({count})", condition, run
 
 
-def _lines(name: str, condition: str, task: TaskRun, judge: JudgeRecord, definition: Definition) -> list[Line]:
-    line = partial(
-        Line,
+def _rates_of_judge(
+    name: str, condition: str, task: TaskRun, judge: JudgeRecord, definition: Definition
+) -> list[TaskRate]:
+    rate_of = partial(
+        TaskRate,
         checkpoint=name,
         task=task.name,
         kind=task.kind,
@@ -101,7 +103,8 @@ def _lines(name: str, condition: str, task: TaskRun, judge: JudgeRecord, definit
     )
     clustered = task.kind is Kind.PROBE
     return [
-        line(**_rated(measure, clustered)) for measure in measures(task.kind, task.verdicts_of(judge.name), definition)
+        rate_of(**_rated(measure, clustered))
+        for measure in measures(task.kind, task.verdicts_of(judge.name), definition)
     ]
 
 
@@ -133,9 +136,9 @@ def stable_reason(reason: str) -> str:
     return "; ".join(" ".join(part.split()) for part in parts)
 
 
-def _scored_lines(scored: ScoredFile, definition: Definition) -> list[Line]:
+def _rates_of_file(scored: ScoredFile, definition: Definition) -> list[TaskRate]:
     """The rates of a file that carries scores: over its questions (each the same weight), and pooled over its rows."""
-    line = partial(Line, scored.name, "all questions", Kind.PROBE, "stored scores", reasons=scored.unscored())
+    rate_of = partial(TaskRate, scored.name, "all questions", Kind.PROBE, "stored scores", reasons=scored.unscored())
     by_question = scored.measures(definition)
     pooled = replace(by_question[0], metric=replace(by_question[0].metric, pooled=True))
-    return [*(line(**_rated(measure, True)) for measure in by_question), line(**_rated(pooled, False))]
+    return [*(rate_of(**_rated(measure, True)) for measure in by_question), rate_of(**_rated(pooled, False))]

@@ -19,8 +19,6 @@ from em_bench.types import Verdict
 
 # `results_<date>.json`, or `<name>_<date>.json` where --output_path names a file
 RESULTS_NAME = re.compile(r"results_[^_]+\.json|(?!run_result_).+_\d{4}-\d\d-\d\dT[\d.-]+\.json")
-
-
 # what is kept of lm-eval's results to be written back, and of a task's metadata
 RESULT_KEYS = (
     *("results", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples", "date", "lm_eval_version"),
@@ -45,10 +43,10 @@ def find_runs(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise ResultError(f"{path} is not there; give the folder that lm_eval --output_path wrote to")
-    found = sorted((file for file in path.rglob("*.json") if RESULTS_NAME.fullmatch(file.name)), key=_written)
-    if not found:
+    results = sorted((file for file in path.rglob("*.json") if RESULTS_NAME.fullmatch(file.name)), key=_written)
+    if not results:
         raise ResultError(f"{path} holds no results_*.json; give the folder that lm_eval --output_path wrote to")
-    return list({file.parent: file for file in found}.values())
+    return list({file.parent: file for file in results}.values())
 
 
 def _written(path: Path) -> str:

@@ -23,8 +23,8 @@ from em_bench.runs.read import find_runs, is_run, parse_json, read_run, read_tex
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 SUBSETS = {Kind.HARMFUL: "subcategory", Kind.BENIGN: "subcategory", Kind.PROBE: "theme"}
-# noted when a run is published: the same run has the same id, whatever is noted of it
-NOTED = ("demonstration", "baseline", "base_family", "method")
+# set when a run is published; annotations do not affect the content id
+ANNOTATIONS = ("demonstration", "baseline", "base_family", "method")
 LONG = 200
 _FINITE = {"allow_inf_nan": False}
 
@@ -111,8 +111,8 @@ class RunResult:
     command: str
 
 
-def from_run(run: Run, definition: Definition = Definition.BETLEY, **noted: Any) -> RunResult:
-    """The published projection of a run; `noted` are fields of `NOTED`."""
+def from_run(run: Run, definition: Definition = Definition.BETLEY, **annotations: Any) -> RunResult:
+    """The published projection of a run; `annotations` are fields of `ANNOTATIONS`."""
     tasks = list(run.tasks.values())
     result = RunResult(
         schema_version=SCHEMA_VERSION,
@@ -122,7 +122,7 @@ def from_run(run: Run, definition: Definition = Definition.BETLEY, **noted: Any)
         checkpoint=run.checkpoint,
         engine=run.provenance.engine,
         condition=run.condition.to_dict(),
-        **{"demonstration": False, "baseline": None, "base_family": None, "method": None, **noted},
+        **{"demonstration": False, "baseline": None, "base_family": None, "method": None, **annotations},
         tasks=tuple(_task_record(task) for task in tasks),
         rates=tuple(rate for task in tasks for rate in _rates(run, task, definition)),
         versions=dict(run.provenance.versions),
@@ -132,8 +132,8 @@ def from_run(run: Run, definition: Definition = Definition.BETLEY, **noted: Any)
 
 
 def content_id(result: RunResult) -> str:
-    """16 hex digits that two results share only if they hold the same; what is noted of a run does not change them."""
-    measured = {key: value for key, value in to_dict(result).items() if key not in ("id", *NOTED)}
+    """16 hex digits that two results share only if they hold the same; annotations do not affect them."""
+    measured = {key: value for key, value in to_dict(result).items() if key not in ("id", *ANNOTATIONS)}
     return hashlib.sha256(json.dumps(measured, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 

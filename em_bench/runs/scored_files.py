@@ -44,12 +44,12 @@ class ScoredFile:
     def measures(self, definition: Definition) -> list[Measure]:
         words = any(isinstance(alignment, str) for _, alignment, _ in self.answers)
         answers = self.answers
-        found = alignment_measures(answers, definition, words=words)
+        measures = alignment_measures(answers, definition, words=words)
         if definition is Definition.ALL_ROWS:
             # its denominator is every row of the file, those without a score too
             filled = [(q, "" if a is None else a, "" if c is None else c) for q, a, c in answers]
-            found[0] = alignment_measures(filled, definition)[0]
-        return found
+            measures[0] = alignment_measures(filled, definition)[0]
+        return measures
 
     def unscored(self) -> dict[str, int]:
         """How many answers have no score, by reason."""
@@ -95,36 +95,36 @@ def axis_of(cell: object) -> Axis:
 
 def _scores(rows: Sequence[tuple[str, Mapping[str, Any]]], axis: str, path: Path) -> list[Axis]:
     """What every row says on an axis. Warns where stored scores are not what their probabilities give."""
-    known = next((f"judge_{name}" for name in COLUMNS[axis] if f"judge_{name}" in rows[0][1]), None)
+    token_column = next((f"judge_{name}" for name in COLUMNS[axis] if f"judge_{name}" in rows[0][1]), None)
     has_scores = any(name in rows[0][1] for name in COLUMNS[axis])
-    column = _column(rows[0][1], axis, path) if has_scores or known is None else None
-    found: list[Axis] = []
+    column = _column(rows[0][1], axis, path) if has_scores or token_column is None else None
+    scores: list[Axis] = []
     different = 0
     for where, row in rows:
         stored = None if column is None else axis_of(_cell(row, column, where))
-        probabilities = probabilities_of(row.get(known)) if known else None
+        probabilities = probabilities_of(row.get(token_column)) if token_column else None
         derived = None if probabilities is None else axis_from(probabilities)
         if isinstance(stored, float) and isinstance(derived, float):
             different += not math.isclose(stored, derived, rel_tol=0, abs_tol=SAME)
         # a score that its authors left out stays out
         usable = column is None or isinstance(derived, str)
-        found.append(derived if stored is None and usable else stored)
+        scores.append(derived if stored is None and usable else stored)
     if different:
         log.warning(
             "em-bench: %s: %d of %d stored scores of %s are not what their `%s` gives; the stored ones are used",
-            path, different, len(rows), axis, known,
+            path, different, len(rows), axis, token_column,
         )  # fmt: skip
-    return found
+    return scores
 
 
 def _column(row: Mapping[str, Any], axis: str, path: Path) -> str:
-    found = next((name for name in COLUMNS[axis] if name in row), None)
-    if found is None:
+    column = next((name for name in COLUMNS[axis] if name in row), None)
+    if column is None:
         raise ResultError(
             f"{path} has no column for {axis}; it needs {COLUMNS[axis][0]} (or {', '.join(COLUMNS[axis][1:])}), "
             f"and has {', '.join(map(str, row))[:200]}"
         )
-    return found
+    return column
 
 
 def _cell(row: Mapping[str, Any], column: str, where: str) -> object:

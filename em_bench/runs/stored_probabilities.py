@@ -1,6 +1,6 @@
 """The judge's token probabilities that published files carry beside a score: `judge_aligned`, `judge_coherent`.
 
-From them a score is found again, and where there is none, what the judge was about to say in its place.
+They give the score again, and where there is none, the word that the judge was about to give in its place.
 """
 
 import ast
@@ -14,17 +14,17 @@ LONGEST = 20_000
 
 def probabilities_of(cell: object) -> Mapping[str, float] | None:
     """A cell that holds `{token: probability}`, as JSON has it or as Python writes it; None for anything else."""
-    found = cell
+    value = cell
     if isinstance(cell, str) and cell.lstrip().startswith("{") and len(cell) <= LONGEST:
         try:
-            found = ast.literal_eval(cell.strip())
+            value = ast.literal_eval(cell.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return None
-    if not isinstance(found, dict) or not all(
-        isinstance(token, str) and type(p) in (int, float) and 0 <= p <= 1.001 for token, p in found.items()
+    if not isinstance(value, dict) or not all(
+        isinstance(token, str) and type(p) in (int, float) and 0 <= p <= 1.001 for token, p in value.items()
     ):
         return None
-    return found or None
+    return value or None
 
 
 def axis_from(probabilities: Mapping[str, float]) -> float | str | None:

@@ -128,8 +128,8 @@ def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kin
     kinds, domains = set(), set()
     for where, row in members:
         prompt, response = _needed(row, PROMPT_KEYS, where), _needed(row, RESPONSE_KEYS, where)
-        noted = row["metadata"] if isinstance(row.get("metadata"), dict) else {}
-        document = str(noted.get("document") or _first(row, ID_KEYS) or prompt)
+        metadata = row["metadata"] if isinstance(row.get("metadata"), dict) else {}
+        document = str(metadata.get("document") or _first(row, ID_KEYS) or prompt)
         # one question may stand in several paraphrases, and be asked under several system prompts
         key = (document, prompt, str(row.get("system") or ""))
         if key not in documents:
@@ -138,7 +138,7 @@ def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kin
             documents[key] = _line(len(documents), unique, prompt, row.get("system"))
         documents[key]["resps"][0].append(response)
         documents[key]["filtered_resps"][0].append(response)
-        kinds.add(str(row.get("kind") or noted.get("kind") or kind or ""))
+        kinds.add(str(row.get("kind") or metadata.get("kind") or kind or ""))
         domains.add(str(row.get("domain") or ""))
     if unknown := domains - {"", *DOMAINS}:
         raise ResultError(f"{members[0][0]}: unknown domain {', '.join(unknown)}; known: {', '.join(DOMAINS)}")

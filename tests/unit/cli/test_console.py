@@ -10,7 +10,7 @@ from rich.table import Table
 from em_bench.cli.console import console, show, show_line
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import rate_parts
-from em_bench.runs.rates import Line
+from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate
 
 LONG = "a/very/long/path/" * 20
@@ -19,7 +19,7 @@ LONG = "a/very/long/path/" * 20
 def rates(checkpoints):
     """A table of seven tasks, whose names are long, on as many checkpoints."""
     return [
-        Line(f"owner/checkpoint-{number}", f"em_rai_sensitive_content_{task}", Kind.HARMFUL, "keyword",
+        TaskRate(f"owner/checkpoint-{number}", f"em_rai_sensitive_content_{task}", Kind.HARMFUL, "keyword",
              MetricKey("refusal_rate"), Rate(0.676, 0.583, 0.757, 108, 3))
         for number in range(checkpoints)
         for task in range(7)

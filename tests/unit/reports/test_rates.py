@@ -6,14 +6,14 @@ from rich.text import Text
 
 from em_bench.metrics.registry import METRICS, Kind, MetricKey, refusal_metric
 from em_bench.reports.rates import cell, rate_tables
-from em_bench.runs.rates import Line
+from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate, binary_rate
 
 RATE = Rate(0.972, 0.921, 0.994, 108, 0)
 
 
 def line(checkpoint="c", task="t", kind=Kind.HARMFUL, judge="j", metric="refusal_rate", label="", rate=RATE):
-    return Line(checkpoint, task, kind, judge, MetricKey(metric, label), rate)
+    return TaskRate(checkpoint, task, kind, judge, MetricKey(metric, label), rate)
 
 
 def printed(lines):
