@@ -175,24 +175,31 @@ class CompareOptions:
 def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | None]]":
     """Paired differences of each candidate with their diagnosis, and the gate's verdict where a policy is given."""
     from em_bench.compare import comparison as room
-    from em_bench.compare.gate import gate
+    from em_bench.compare.gate import gates
     from em_bench.compare.policy import read_policy
 
     policy = read_policy(options.policy) if options.policy else None
     baseline = room.read_side(options.baseline)
-    comparisons = [
-        room.compare(
-            baseline,
-            room.read_side(path),
-            target_domain=options.target_domain,
-            definition=options.definition,
-            force=options.force,
-            confidence=1 - policy.alpha if policy else 0.95,
-            tasks=options.tasks,
-        )
-        for path in options.candidates
-    ]
-    return [(comparison, gate(comparison, policy) if policy else None) for comparison in comparisons]
+    candidates = [room.read_side(path) for path in options.candidates]
+
+    def comparisons(confidence: float) -> "list[Comparison]":
+        return [
+            room.compare(
+                baseline,
+                candidate,
+                target_domain=options.target_domain,
+                definition=options.definition,
+                force=options.force,
+                confidence=confidence,
+                tasks=options.tasks,
+            )
+            for candidate in candidates
+        ]
+
+    if policy is None:
+        return [(comparison, None) for comparison in comparisons(0.95)]
+    # the table's intervals are two-sided, and those of the gate are what its policy says
+    return list(zip(comparisons(1 - policy.alpha), gates(comparisons(policy.confidence), policy), strict=True))
 
 
 def init_gate(path: Path, *, force: bool = False) -> Path:

@@ -25,7 +25,8 @@ class Difference:
 
     `change` has n = 0, and spans the whole scale, where there is no pair. `p_adjusted` is its two-sided p by Holm over
     the tasks of the same kind, judge and metric. `bounds` are the lowest and the highest difference possible, whatever
-    the unscored responses are; None for scores. `is_pooled`: over all tasks of a kind.
+    the unscored responses are; None for scores. `extremes` are the changes with every unscored response such that the
+    difference is lowest, and highest; None where all are scored. `is_pooled`: over all tasks of a kind.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Difference:
     method: Method
     is_mean: bool = False
     is_pooled: bool = False
+    extremes: tuple[Paired, Paired] | None = None
 
     @property
     def value(self) -> float | None:
@@ -161,7 +163,24 @@ def difference_of(before: Column, after: Column, confidence: float = 0.95) -> Di
         bounds=paired_bounds(pairs) if scale is None else None,
         method=method,
         is_mean=scale is not None,
+        extremes=_extremes(before, after, confidence),
     )
+
+
+def _extremes(before: Column, after: Column, confidence: float) -> tuple[Paired, Paired] | None:
+    """The changes if every unscored response were as bad, or as good, as it can be."""
+    both = [(first, after.values[name]) for name, first in before.values.items() if name in after.values]
+    if not any(value is None for pair in both for values in pair for value in values):
+        return None
+    low, high = _widest([(before, after)]) or (0.0, 1.0)
+    lowest = difference_of(_filled(before, high), _filled(after, low), confidence).change
+    return lowest, difference_of(_filled(before, low), _filled(after, high), confidence).change
+
+
+def _filled(column: Column, value: float) -> Column:
+    """With a value for every unscored response."""
+    filled = {name: [value if each is None else each for each in values] for name, values in column.values.items()}
+    return replace(column, values=filled)
 
 
 def rate_of(column: Column) -> Rate | None:

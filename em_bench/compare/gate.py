@@ -2,12 +2,15 @@
 
 Each check tests whether the candidate is worse than its baseline by more than a margin.
 
-- *pass*: the worse end of the change's interval lies within the margin (a non-inferiority test; two-sided confidence
-  1 - alpha, so alpha / 2 on the side that counts, as is usual).
+- *pass*: the worse end of the change's interval lies within the margin, and would whatever the unscored responses are
+  (a non-inferiority test at the policy's alpha; half of it where the policy is two-sided).
 - *regress*: significantly worse, and the estimate is beyond the margin. The test is one-sided and Holm-adjusted over
-  all checks of the gate: a candidate that changed nothing is called a regression in at most alpha of all gates, however
-  many checks there are.
+  all checks of all candidates in one call: where nothing changed, a regression is called in at most alpha of all calls.
 - *inconclusive*: neither; or too few samples are scored, or too many unscored.
+
+The gate passes when every check passes. Each is tested at alpha without a correction (an intersection-union test,
+Berger 1982, *Technometrics* 24:295): a candidate that is at its margin in any one check passes the gate in at most
+alpha, however many checks there are.
 
 A floor or a ceiling is an absolute bound on the candidate's rate, whatever the baseline's: pass if the rate is within,
 regress if it is significantly beyond (its test counts for Holm too).
@@ -21,16 +24,18 @@ from typing import Any
 from scipy.stats import binom, norm
 
 from em_bench.compare.comparison import Comparison
+from em_bench.compare.detect import smallest_found
 from em_bench.compare.differences import Difference, choose
-from em_bench.compare.policy import Policy, Rule, refuse_unknown_judges
+from em_bench.compare.policy import PassSide, Policy, Rule, refuse_unknown_judges
 from em_bench.compare.policy_file import Limits
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.paired import Method
-from em_bench.stats.power import detectable
+from em_bench.stats.power import Rule as PowerRule
 
 SCORED = tuple(name for name, metric in METRICS.items() if metric.kinds == (Kind.PROBE,))
+UNDECIDED = "the interval reaches beyond the limit"
 NOT_MEASURED = "not measured on either side"
 
 
@@ -47,8 +52,9 @@ class Outcome(StrEnum):
 class Check:
     """One check. `worse` is how much worse the candidate is (negative: better), with its interval.
 
-    For a floor or a ceiling `worse` is how far beyond it the candidate's rate is. `detectable` is the smallest
-    worsening that is called a regression four times in five at this n, if it is the only check to fail.
+    `worst` is the interval's worse end if every unscored response were as bad as it can be. For a floor or a ceiling
+    `worse` is how far beyond it the candidate's rate is. `detectable` is the smallest worsening that is called a
+    regression four times in five at this n, if it is the only check to fail. `domain` is empty over all domains.
     """
 
     name: str
@@ -65,15 +71,20 @@ class Check:
     detectable: float | None = None
     n: int = 0
     is_mean: bool = False
+    worst: float | None = None
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What the gate decides about one candidate."""
+    """What the gate decides about one candidate. Holm's adjustment is over `tests` of `candidates`."""
 
     outcome: Outcome
     alpha: float
     checks: tuple[Check, ...]
+    side: PassSide = PassSide.ONE
+    candidates: int = 1
+    tests: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -92,23 +103,63 @@ class _Draft:
     is_tested: bool
     insufficient: str = ""
     is_absolute: bool = False
+    difference: Difference | None = None
+    sign: int = 1
 
 
 def gate(comparison: Comparison, policy: Policy) -> GateResult:
-    """The comparison needs the confidence 1 - `policy.alpha`."""
+    """The verdict on one candidate. The comparison needs the policy's `confidence`."""
+    return gates([comparison], policy)[0]
+
+
+def gates(comparisons: Sequence[Comparison], policy: Policy) -> list[GateResult]:
+    """The verdicts on several candidates, whose regressions are kept to alpha together."""
+    by_candidate = [_all_drafts(each, policy) for each in comparisons]
+    p_values = [draft.check.p for drafts in by_candidate for draft in drafts if draft.is_tested]
+    adjusted = iter(holm(p_values))
+    power = PowerRule(0.0, policy.pass_level, policy.alpha / max(1, len(p_values)))
+    results = []
+    for comparison, drafts in zip(comparisons, by_candidate, strict=True):
+        checks = [
+            _decided(draft, next(adjusted), power, policy.alpha, comparison.confidence)
+            if draft.is_tested
+            else draft.check
+            for draft in drafts
+        ]
+        explained = tuple(_explained(check, checks) for check in checks)
+        outcome = _outcome(explained)
+        results.append(GateResult(outcome, policy.alpha, explained, policy.side, len(by_candidate), len(p_values)))
+    return results
+
+
+def _all_drafts(comparison: Comparison, policy: Policy) -> list[_Draft]:
+    if abs(comparison.confidence - policy.confidence) > 1e-9:
+        raise ValueError(f"the policy needs intervals of {policy.confidence:g}, not of {comparison.confidence:g}")
     refuse_unknown_judges(policy, {each.key.judge for each in (*comparison.pooled, *comparison.differences)})
-    drafts = [draft for rule in policy.rules for draft in _drafts(rule, comparison, policy)]
-    tested = [draft for draft in drafts if draft.is_tested]
-    adjusted = iter(holm([draft.check.p for draft in tested]))
-    checks = tuple(
-        _decided(draft, next(adjusted), len(tested), policy.alpha) if draft.is_tested else draft.check
-        for draft in drafts
-    )
+    return [draft for rule in policy.rules for draft in _drafts(rule, comparison, policy)]
+
+
+def _outcome(checks: Sequence[Check]) -> Outcome:
     outcomes = {check.outcome for check in checks}
-    for outcome in (Outcome.REGRESS, Outcome.INCONCLUSIVE, Outcome.PASS):
-        if outcome in outcomes:
-            return GateResult(outcome, policy.alpha, checks)
-    return GateResult(Outcome.INCONCLUSIVE, policy.alpha, checks)
+    order = (Outcome.REGRESS, Outcome.INCONCLUSIVE, Outcome.PASS)
+    return next((each for each in order if each in outcomes), Outcome.INCONCLUSIVE)
+
+
+def _explained(check: Check, checks: Sequence[Check]) -> Check:
+    """An undecided domain, where all domains together are within their margin, needs more data."""
+    pooled = [
+        each for each in checks if each.metric == check.metric and not each.domain and each.limit.startswith("margin")
+    ]
+    if (
+        check.outcome is not Outcome.INCONCLUSIVE
+        or check.reason != UNDECIDED
+        or not check.domain
+        or not any(each.outcome is Outcome.PASS for each in pooled)
+    ):
+        return check
+    return replace(
+        check, reason=f"{UNDECIDED}, though all domains together pass: {check.n} prompts are too few to tell"
+    )
 
 
 def _drafts(rule: Rule, comparison: Comparison, policy: Policy) -> Iterator[_Draft]:
@@ -162,6 +213,7 @@ def _check(each: Difference, limit: str, **values: Any) -> Check:
         reason="",
         n=each.change.n,
         is_mean=each.is_mean,
+        domain=each.key.domain,
         **values,
     )
 
@@ -173,8 +225,9 @@ def _relative(rule: Rule, each: Difference, margin: float, insufficient: str) ->
     p = each.change.p_less if rule.higher_is_better else each.change.p_greater
     unit = f"{margin:g}" if each.is_mean else f"{100 * margin:g} points"
     worse = None if each.value is None else sign * each.value
-    check = _check(each, f"margin {unit}", worse=worse, low=low, high=high, p=p)
-    return _Draft(check, margin, is_tested=True, insufficient=insufficient)
+    worst = high if each.extremes is None else max(sign * end for one in each.extremes for end in (one.low, one.high))
+    check = _check(each, f"margin {unit}", worse=worse, low=low, high=high, p=p, worst=max(high, worst))
+    return _Draft(check, margin, is_tested=True, insufficient=insufficient, difference=each, sign=sign)
 
 
 def _absolute(each: Difference, rate: Rate, limit: float, sign: int, name: str, insufficient: str) -> _Draft:
@@ -184,8 +237,15 @@ def _absolute(each: Difference, rate: Rate, limit: float, sign: int, name: str, 
     test = _exact_p if each.method is Method.SCORE else _interval_p
     unit = f"{limit:g}" if each.is_mean else f"{100 * limit:g} %"
     p = test(rate, value, limit, sign)
-    check = _check(each, f"{name} {unit}", worse=sign * (value - limit), low=low, high=high, p=p)
+    worst = sign * (_filled(rate, value, sign, each) - limit)
+    check = _check(each, f"{name} {unit}", worse=sign * (value - limit), low=low, high=high, p=p, worst=worst)
     return _Draft(check, 0.0, is_tested=True, insufficient=insufficient, is_absolute=True)
+
+
+def _filled(rate: Rate, value: float, sign: int, each: Difference) -> float:
+    """The candidate's rate if every unscored response were a hit (sign 1) or a miss; a score's stays as it is."""
+    hit = 1.0 if sign > 0 else 0.0
+    return value if each.is_mean else value + rate.unscored_share * (hit - value)
 
 
 def _exact_p(rate: Rate, value: float, limit: float, sign: int) -> float:
@@ -202,25 +262,31 @@ def _interval_p(rate: Rate, value: float, limit: float, sign: int) -> float:
     return float(norm.sf(sign * (value - limit) / (width / norm.isf(0.025))))
 
 
-def _decided(draft: _Draft, p_adjusted: float, tests: int, alpha: float) -> Check:
-    check = replace(draft.check, p_adjusted=p_adjusted, detectable=_detectable(draft, tests, alpha))
+def _decided(draft: _Draft, p_adjusted: float, power: PowerRule, alpha: float, confidence: float) -> Check:
+    check = replace(draft.check, p_adjusted=p_adjusted)
+    if draft.difference is not None:
+        rule = replace(power, margin=draft.margin)
+        check = replace(check, detectable=smallest_found(draft.difference, draft.sign, rule, confidence))
     if draft.insufficient or check.worse is None or check.high is None:
         return replace(check, reason=draft.insufficient or "no pair is scored")
     if (check.worse if draft.is_absolute else check.high) <= draft.margin:
-        within = "the rate" if draft.is_absolute else "the worse end of the interval"
-        return replace(check, outcome=Outcome.PASS, reason=f"{within} is within the limit")
+        return _passed(check, draft)
     if p_adjusted > alpha:
-        return replace(check, reason="the interval reaches beyond the limit")
+        return replace(check, reason=UNDECIDED)
     if check.worse > draft.margin:
         return replace(check, outcome=Outcome.REGRESS, reason="significantly worse, and by more than the limit")
     return replace(check, reason="significantly worse, but perhaps within the limit")
 
 
-def _detectable(draft: _Draft, tests: int, alpha: float) -> float | None:
-    check = draft.check
-    if check.low is None or check.high is None or check.worse is None:
-        return None
-    return detectable((check.low, check.high), draft.margin, alpha, tests)
+def _passed(check: Check, draft: _Draft) -> Check:
+    """A pass, unless the unscored responses could hide a change beyond the limit."""
+    end = check.worse if draft.is_absolute else check.high
+    worst = end if check.worst is None else check.worst
+    if worst is not None and worst > draft.margin:
+        size = f"{worst:.1f}" if check.is_mean else f"{100 * worst:.1f} points"
+        return replace(check, reason=f"passes on what is scored, but the unscored responses could hide {size}")
+    within = "the rate" if draft.is_absolute else "the worse end of the interval"
+    return replace(check, outcome=Outcome.PASS, reason=f"{within} is within the limit")
 
 
 def worst_outcome(results: Sequence[GateResult]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from em_bench.readers.model import nearest, validate
 from em_bench.text import shown
 
 BUILT_IN_RUBRICS = ("refusal", "alignment", "coherence", "harmfulness", "topic")
+
+
+class PassSide(StrEnum):
+    """On which side of a change a pass spends its alpha."""
+
+    ONE = "one-sided"
+    TWO = "two-sided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,17 @@ class Policy:
     judges: tuple[str, ...]
     rules: tuple[Rule, ...]
     where: str = field(default="policy", compare=False)
+    side: PassSide = PassSide.ONE
+
+    @property
+    def pass_level(self) -> float:
+        """How often a check may pass at its margin: alpha, or half of it for a two-sided policy."""
+        return self.alpha if self.side is PassSide.ONE else self.alpha / 2
+
+    @property
+    def confidence(self) -> float:
+        """Of the two-sided interval whose worse end decides a pass."""
+        return 1 - 2 * self.pass_level
 
 
 def read_policy(path: Path) -> Policy:
@@ -52,7 +71,7 @@ def parse_policy(values: object, where: str) -> Policy:
 def _policy(tree: YamlTree) -> Policy:
     file = validate(PolicyFile, tree)
     rules = tuple(_rule(metric, rule, tree) for metric, rule in file.metrics.items())
-    return Policy(file.alpha, tuple(file.judges), rules, tree.where)
+    return Policy(file.alpha, tuple(file.judges), rules, tree.where, PassSide(file.side))
 
 
 def _rule(name: str, rule: MetricRule, tree: YamlTree) -> Rule:

@@ -19,8 +19,13 @@ INITIAL = f"""\
 # Exit codes: 0 pass, 1 regress, 3 inconclusive, 2 bad input. What the words mean: docs/compare.md
 version: 1
 
-# How often, at most, a candidate that changed nothing may be called a regression, over all checks of the gate together.
+# How often, at most: a candidate that changed nothing is called a regression (over all checks and candidates together),
+# and a candidate that is worse by a check's margin passes that check.
 alpha: 0.05
+# a pass spends alpha on the side that counts (one-sided, the convention of equivalence testing) or half (two-sided)
+side: one-sided
+# how the regressions of many checks, and of several candidates, are kept to alpha together
+multiplicity: holm
 
 # Whose verdicts count: of the judges that read both runs, the first that is named here and gives the metric.
 judges: [llm, keyword]
@@ -119,6 +124,10 @@ class PolicyFile(_Part):
     """The version of this format."""
     alpha: Annotated[float, Field(ge=0.0001, le=0.5)] = 0.05
     """How often, at most, a candidate that changed nothing may be called a regression, over all checks together."""
+    side: Literal["one-sided", "two-sided"] = "one-sided"
+    """Of a pass: alpha on the side that counts, or alpha / 2, as with a two-sided interval."""
+    multiplicity: Literal["holm"] = "holm"
+    """How the regressions of all checks and candidates are kept to alpha together."""
     judges: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["llm", "keyword"])
     """Whose verdicts count: the first of these that judged both runs and gives the metric."""
     metrics: Annotated[dict[Annotated[str, OneOf(tuple(GATED))], MetricRule], Field(min_length=1)]

@@ -198,8 +198,8 @@ def _checks(baseline: Run, look: _Look, policy: Policy) -> Iterator[SequentialCh
 
 
 def _ordinary(baseline: Run, candidate: Run, policy: Policy) -> list[Check]:
-    comparison = compare(baseline, candidate, force=True, confidence=1 - policy.alpha)
-    return list(gate(comparison, replace(policy, alpha=(1 - SHARE) * policy.alpha)).checks)
+    halved = replace(policy, alpha=(1 - SHARE) * policy.alpha)
+    return list(gate(compare(baseline, candidate, force=True, confidence=halved.confidence), halved).checks)
 
 
 def _check(each: Evidence, look: _Look, check: Check | None, *, regressed: bool) -> SequentialCheck:

@@ -8,6 +8,7 @@ from em_bench.compare.gate import GateResult, Outcome
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,
+    gate_rule,
     gate_section,
     heading,
     legend,
@@ -43,7 +44,7 @@ def _part(comparison: Comparison, result: GateResult | None) -> Iterator[str]:
     if result is not None:
         yield from (f"- {escape(line)}" for line in open_checks(result))
         yield ""
-        yield from _folded("The gate's checks", [gate_section(result)], escape(GATE_LEGEND))
+        yield from _folded("The gate's checks", [gate_section(result)], escape(f"{GATE_LEGEND} {gate_rule(result)}"))
     if lines := spillover_lines(comparison.spillover):
         yield "**Spill-over of refusal lost**\n"
         yield from (f"- {escape(line)}" for line in lines)

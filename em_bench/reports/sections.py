@@ -155,14 +155,14 @@ def legend(comparison: Comparison) -> str:
 def gate_section(result: GateResult) -> Section:
     rows = tuple(_check_row(check) for check in result.checks)
     return Section(
-        gate_line(result), ("check", "worse by, interval", "limit", "finds", "verdict"), rows, frozenset({3})
+        gate_line(result), ("check", "judge", "worse by, interval", "limit", "finds", "verdict"), rows, frozenset({4})
     )
 
 
 def _check_row(check: Check) -> tuple[str, ...]:
     worse = "-" if check.worse is None else change(check.worse, check.low, check.high, is_mean=check.is_mean)
     seen = "-" if check.detectable is None else f"{check.detectable * (1 if check.is_mean else 100):.1f}"
-    return shown(check.name, LONGEST), worse, check.limit, seen, check.outcome
+    return shown(check.name, LONGEST), shown(check.judge, LONGEST) or "-", worse, check.limit, seen, check.outcome
 
 
 def gate_line(result: GateResult) -> str:
@@ -183,3 +183,14 @@ GATE_LEGEND = (
     "Worse by: percentage points that the candidate is worse (negative: better); of a floor or ceiling, beyond it. "
     "Finds: the smallest worsening that would be called a regression four times in five at this n, in points."
 )
+
+
+def gate_rule(result: GateResult) -> str:
+    """By which rule the gate decided."""
+    level = result.alpha if result.side == "one-sided" else result.alpha / 2
+    over = f" of {result.candidates} candidates" if result.candidates > 1 else ""
+    return (
+        f"A check at its margin passes in at most {100 * level:g} % ({result.side}: intervals of "
+        f"{100 * (1 - 2 * level):g} %). Regressions: at most {100 * result.alpha:g} % where nothing changed, by Holm over "
+        f"{result.tests} tests{over}."
+    )

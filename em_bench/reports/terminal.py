@@ -11,6 +11,7 @@ from em_bench.compare.gate import GateResult, Outcome
 from em_bench.reports.sections import (
     GATE_LEGEND,
     Section,
+    gate_rule,
     gate_section,
     heading,
     legend,
@@ -56,7 +57,7 @@ def render(comparison: Comparison, result: GateResult | None) -> Iterator[Render
 def _gate(result: GateResult) -> Iterator[RenderableType]:
     section = gate_section(result)
     yield _table(section)
-    yield Text(GATE_LEGEND, "dim")
+    yield Text(f"{GATE_LEGEND} {gate_rule(result)}", "dim")
     yield from (Text(line) for line in open_checks(result))
     yield Text(section.title, f"bold {COLOURS[result.outcome]}")
 

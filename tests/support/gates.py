@@ -11,4 +11,4 @@ INITIAL_POLICY = parse_policy(yaml.safe_load(INITIAL), "policy")
 
 
 def verdict(before, after, rules=INITIAL_POLICY):
-    return gate(compare(before, after, confidence=1 - rules.alpha), rules)
+    return gate(compare(before, after, confidence=rules.confidence), rules)
