@@ -191,6 +191,6 @@ def gate_rule(result: GateResult) -> str:
     over = f" of {result.candidates} candidates" if result.candidates > 1 else ""
     return (
         f"A check at its margin passes in at most {100 * level:g} % ({result.side}: intervals of "
-        f"{100 * (1 - 2 * level):g} %). Regressions: at most {100 * result.alpha:g} % where nothing changed, by Holm over "
-        f"{result.tests} tests{over}."
+        f"{100 * (1 - 2 * level):g} %). Where nothing changed, a regression is called in at most "
+        f"{100 * result.alpha:g} %, by Holm over {result.tests} tests{over}."
     )
