@@ -4,9 +4,9 @@ Linking writes one-line `include:` stubs into the folder of the installed lm_eva
 changed, an editable lm-eval works too, and doing it again brings the stubs up to date.
 """
 
-import importlib.util
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from em_bench.errors import PrerequisiteError
@@ -19,7 +19,7 @@ NO_LM_EVAL = "lm_eval is not installed; install em-bench with an engine: pip ins
 
 def lm_eval_tasks_folder() -> Path:
     """The folder that the installed lm_eval searches. Raises `PrerequisiteError` when there is none."""
-    spec = importlib.util.find_spec("lm_eval")
+    spec = find_spec("lm_eval")
     for place in (spec.submodule_search_locations or []) if spec else []:
         if (Path(place) / "tasks").is_dir():
             return Path(place) / "tasks"

@@ -194,7 +194,7 @@ def test_link_says_how_many_and_where_and_remove_takes_them_out(em_bench, lm_eva
 
 @pytest.mark.parametrize("arguments", [["link"], ["link", "--remove"]])
 def test_link_without_lm_eval_is_one_line_and_exit_code_2(em_bench, monkeypatch, arguments):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("em_bench.harness.link.find_spec", lambda _: None)
     ended = em_bench(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (

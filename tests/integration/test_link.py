@@ -120,7 +120,7 @@ def test_links_that_cannot_be_removed_are_one_line(folder, monkeypatch):
 
 
 def test_without_lm_eval_it_is_said_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("em_bench.harness.link.find_spec", lambda _: None)
     with pytest.raises(PrerequisiteError, match=r"not installed; .*pip install 'em-bench\[vllm\]'"):
         lm_eval_tasks_folder()
 
