@@ -17,8 +17,8 @@ from em_bench.judging.cache import VerdictCache
 from em_bench.judging.panel import Panel
 from em_bench.judging.runner import judge_samples, unscored_by_reason
 from em_bench.metrics.labels import REFUSAL_LABELS, REFUSALS, closed_set
+from em_bench.readers import read_object
 from em_bench.runs.model import Run
-from em_bench.runs.read import parse_json, read_text
 from em_bench.stats.agreement import alpha
 from em_bench.types import Sample, Verdict
 
@@ -181,7 +181,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 def read_calibration(path: Path) -> Calibration:
     """The inverse of `write_calibration`. Raises `ResultError` for another file."""
-    values = parse_json(read_text(path), str(path))
+    values = read_object(path)
     if values.get(FORMAT) != 1:
         raise ResultError(f"{path} is not a calibration of this em-bench; make one with `em-bench calibrate --save`")
     try:

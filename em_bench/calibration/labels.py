@@ -15,7 +15,7 @@ from typing import Any
 from em_bench.calibration.options import Columns, LabelMap
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
-from em_bench.runs.read import read_text
+from em_bench.readers import parse_json, read_text
 from em_bench.runs.stored_responses import PROMPT_KEYS, RESPONSE_KEYS, table_rows
 from em_bench.types import DOMAINS, Sample
 
@@ -92,10 +92,7 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        values = json.loads(read_text(path).removeprefix("\ufeff"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ResultError(f"{path} is not whole JSON ({error}); give JSONL, CSV or a JSON list") from error
+    values = parse_json(read_text(path), str(path))
     if not isinstance(values, list):
         raise ResultError(f"{path} holds a JSON {type(values).__name__}; give a list of objects, JSONL or CSV")
     for number, value in enumerate(values, 1):

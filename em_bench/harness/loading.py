@@ -4,7 +4,6 @@ Loading an engine takes minutes on a large checkpoint. Whatever is wrong with a 
 adapter and can be read from their files is one line before that.
 """
 
-import json
 import logging
 import os
 import re
@@ -17,8 +16,9 @@ from typing import Any
 
 import yaml
 
-from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.errors import ConfigError, PrerequisiteError, ResultError
 from em_bench.harness.options import SEED
+from em_bench.readers import read_object
 from em_bench.runs.provenance import SAFE_KEYS
 from em_bench.text import error_line
 
@@ -113,10 +113,10 @@ def require_chat_template(checkpoint: str, arguments: Mapping[str, Any]) -> None
 def check_adapter(folder: Path, checkpoint: str) -> int | None:
     """The adapter's rank. Raises `ConfigError` for one that cannot change anything, warns where its base is another."""
     try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = read_object(folder / "adapter_config.json")
         base, rank = config.get("base_model_name_or_path"), config.get("r")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{folder} is not an adapter: adapter_config.json: {error_line(error)}") from error
+    except ResultError as error:
+        raise ConfigError(f"{folder} is not an adapter: {error}") from error
     if base and Path(str(base)).name != Path(checkpoint).name:
         log.warning(
             "em-bench: adapter %s was trained on %s and is put on %s; is that the checkpoint you mean?",
@@ -169,9 +169,8 @@ def _defaults(engine: str, checkpoint: str) -> dict[str, Any]:
 def _context(checkpoint: str) -> int:
     """How many tokens the checkpoint can read, where its folder is here."""
     try:
-        config = json.loads((Path(checkpoint) / "config.json").read_text(encoding="utf-8"))
-        return int(config["max_position_embeddings"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_object(Path(checkpoint) / "config.json")["max_position_embeddings"])
+    except (ResultError, ValueError, KeyError, TypeError):
         return CPU_CONTEXT
 
 

@@ -30,8 +30,9 @@ from em_bench.judging.selection import JudgePool
 from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
 from em_bench.paths import tasks_path
+from em_bench.readers import read_object
 from em_bench.runs.model import Run
-from em_bench.runs.read import parse_json, parse_run, read_text, samples_file
+from em_bench.runs.read import parse_run, samples_file
 from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
@@ -289,7 +290,7 @@ def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any
 def count_missing(results: Path, samples: Mapping[str, Sequence[Any]]) -> int:
     """How many samples lines are not in the files whole: the tracker only logs what it could not write."""
     try:
-        parse_json(read_text(results), str(results))
+        read_object(results)
         return sum(len(rows) - samples_file(results, name).read_bytes().count(b"\n") for name, rows in samples.items())
     except (OSError, ResultError) as error:
         log.error("em-bench: %s", error)

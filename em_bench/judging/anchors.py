@@ -20,7 +20,7 @@ from scipy.stats import t
 from em_bench.errors import ResultError
 from em_bench.judge import Judge, join_versions
 from em_bench.judging.runner import judge_samples, unscored_by_reason
-from em_bench.runs.read import parse_json, read_text
+from em_bench.readers import json_lines, read_text
 from em_bench.stats.intervals import SEED, Rate, binary_rate
 from em_bench.stats.paired import paired_difference
 from em_bench.types import Sample, Verdict
@@ -186,11 +186,7 @@ def write_anchors(anchors: Sequence[Anchor], path: Path) -> None:
 def read_anchors(path: Path) -> list[Anchor]:
     """The inverse of `write_anchors`; files may be concatenated. Raises `ResultError` (file, line, what is wrong)."""
     anchors = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        row = parse_json(line, where)
+    for where, row in json_lines(read_text(path), str(path)):
         try:
             sample, verdict = Sample(**row["sample"]), Verdict.from_dict(row["verdict"])
             texts = (row["judge"], row["version"], sample.id, sample.task, sample.prompt, sample.response)

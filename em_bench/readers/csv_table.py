@@ -28,7 +28,8 @@ def csv_rows(
         raise raises(f"{place} has two columns {shown(', '.join(repeated))}; rename one")
     for place, record in records:
         if strict and len(record) != len(names):
-            raise raises(f"{place} has {len(record)} fields, but the header has {len(names)}")
+            count = f"{len(record)} field{'' if len(record) == 1 else 's'}"
+            raise raises(f"{place} has {count}, but the header has {len(names)}")
         missing = [None] * (len(names) - len(record))
         yield place, dict(zip(names, [*record, *missing], strict=False))
 

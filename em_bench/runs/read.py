@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ConfigError, ResultError
+from em_bench.readers import json_lines, read_object, read_text
 from em_bench.runs.model import JudgedSample, Run, TaskFiles, TaskRun
 from em_bench.runs.provenance import CHECKPOINT_KEYS, checkpoint_arguments, checkpoint_of, provenance_of
 from em_bench.runs.record import parse_record
@@ -55,7 +56,7 @@ def _written(path: Path) -> str:
 
 def read_run(path: Path, only: str | None = None) -> Run:
     """The run whose results file is `path`, or one task of it. `ResultError` says what is wrong where."""
-    return parse_run(path, parse_json(read_text(path), str(path)), lambda task: _stored_lines(path, task), only)
+    return parse_run(path, read_object(path), lambda task: _stored_lines(path, task), only)
 
 
 def parse_run(path: Path, results: Mapping[str, Any], lines_of: Callable[[str], Lines], only: str | None = None) -> Run:
@@ -97,16 +98,6 @@ def read_one_run(path: Path) -> Run:
     return read_run(results[0])
 
 
-def read_text(path: Path) -> str:
-    """A file's text. Raises `ResultError` when it cannot be read or is not UTF-8."""
-    try:
-        return path.read_bytes().decode()  # read_text() would turn \r\n inside a CSV's answer into \n
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ResultError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-
-
 def samples_file(results: Path, task: str) -> Path:
     """The samples file beside a results file. Raises `ResultError` when it is missing."""
     path = results.with_name(f"samples_{file_name(task, str(results))}_{_written(results)}.jsonl")
@@ -129,10 +120,7 @@ def _is_ours(config: object) -> bool:
 
 def _stored_lines(results: Path, task: str) -> Lines:
     path = samples_file(results, task)
-    # not splitlines(): a response may hold U+2028 and its like, which end no line of JSONL
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if line:
-            yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
+    return json_lines(read_text(path), str(path))
 
 
 def _parse_task(path: Path, name: str, config: Mapping[str, Any], lines: Lines) -> TaskRun:
@@ -195,16 +183,3 @@ def _line_samples(line: Mapping[str, Any]) -> Iterator[tuple[JudgedSample, str, 
 def _verdict(value: Any) -> Verdict:
     """As lm-eval holds it in memory, or as its file does."""
     return value if isinstance(value, Verdict) else Verdict.from_dict(json.loads(value))
-
-
-def parse_json(text: str, where: str) -> dict[str, Any]:
-    """A JSON object. Raises `ResultError` naming `where` it stands."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ResultError(f"{where} is not whole JSON ({error.msg}); was the run cut off?") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
-        raise ResultError(f"{where} holds JSON that is not readable: {str(error)[:100]}") from error
-    if not isinstance(value, dict):
-        raise ResultError(f"{where} holds a JSON {type(value).__name__}, not an object")
-    return value

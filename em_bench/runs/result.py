@@ -14,11 +14,12 @@ from typing import Any
 
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
+from em_bench.readers import read_object
 from em_bench.runs import model
 from em_bench.runs.model import Run, TaskRun
 from em_bench.runs.provenance import GENERATION_KEYS, Checkpoint, command, scalars
 from em_bench.runs.rates import summarize, unscored_reasons
-from em_bench.runs.read import find_runs, is_run, parse_json, read_run, read_text
+from em_bench.runs.read import find_runs, is_run, read_run
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -171,7 +172,7 @@ def read_run_result(path: Path) -> RunResult:
     """From a `run_result_*.json`; or made from a results file of lm-eval, or the newest run in a folder."""
     if is_run(path):
         return from_run(read_run(find_runs(path)[-1]))
-    return from_dict(parse_json(read_text(path), str(path)), str(path))
+    return from_dict(read_object(path), str(path))
 
 
 def write_run_result(result: RunResult, path: Path) -> Path:

@@ -12,13 +12,10 @@ Rows are never skipped: one that cannot be read refuses its file, with the line 
 a journal may be half a line: its run was killed while it wrote.
 """
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +23,7 @@ from typing import Any
 
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
+from em_bench.readers import csv_rows, numbered_lines, parse_object, read_text
 from em_bench.runs.model import Run, TaskFiles, TaskRun
 from em_bench.runs.provenance import Checkpoint
 from em_bench.runs.read import (
@@ -34,9 +32,7 @@ from em_bench.runs.read import (
     file_name,
     find_runs,
     is_run,
-    parse_json,
     read_run,
-    read_text,
 )
 from em_bench.types import DOMAINS
 
@@ -77,20 +73,19 @@ def _read_table(path: Path, kind: Kind | None) -> list[TaskRun]:
 
 def table_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of a JSONL or CSV file, each with where it stands. Raises `ResultError`."""
-    return _csv_rows(path) if path.suffix.lower() in (".csv", ".tsv") else _jsonl_rows(path)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return csv_rows(read_text(path), str(path))
+    return _jsonl_rows(path)
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    # not splitlines(): a response may hold U+2028 and its like, which end no line of JSONL
-    lines = read_text(path).removeprefix("\ufeff").split("\n")
-    is_journal = False
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    text = read_text(path)
+    last, is_journal = text.count("\n") + 1, False
+    for number, line in numbered_lines(text):
         try:
-            row = parse_json(line, f"{path}:{number}")
+            row = parse_object(line, f"{path}:{number}")
         except ResultError:
-            if number == len(lines) and is_journal:
+            if number == last and is_journal:
                 log.warning(
                     "em-bench: %s:%d is half a line, as its run was killed while it wrote; left out", path, number
                 )
@@ -98,28 +93,6 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise
         is_journal = isinstance(row.get("metadata"), dict) and "document" in row["metadata"]
         yield f"{path}:{number}", row
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    csv.field_size_limit(sys.maxsize)
-    text = read_text(path).removeprefix("\ufeff").replace("\x00", "\ufffd")
-    comments = re.match(r"(# [^\n]*\n)*", text)  # some published files have their version before the heading
-    skipped = comments[0] if comments else ""
-    text, before = text[len(skipped) :], skipped.count("\n")
-    heading = text.partition("\n")[0]
-    # the names of columns hold none of these: the one that is there separates them
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=heading.count), strict=True)
-    try:
-        names = [name.strip() for name in reader.fieldnames or ()]
-        if twice := sorted({name for name in names if name and names.count(name) > 1}):
-            raise ResultError(f"{path}:{before + 1} has two columns {', '.join(twice)}; rename one")
-        reader.fieldnames = names
-        for row in reader:
-            if None in row or None in row.values():
-                raise ResultError(f"{path}:{before + reader.line_num} has not as many fields as the heading")
-            yield f"{path}:{before + reader.line_num}", dict(row)
-    except csv.Error as error:
-        raise ResultError(f"{path}:{before + reader.reader.line_num} is not CSV: {error}") from error
 
 
 def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kind: Kind | None) -> TaskRun:

@@ -8,8 +8,9 @@ from typing import Any
 
 from em_bench.compare.comparison import compare
 from em_bench.errors import ConfigError, ResultError
+from em_bench.readers import read_object
 from em_bench.runs.model import Run
-from em_bench.runs.read import find_runs, parse_json, read_run, read_text
+from em_bench.runs.read import find_runs, read_run
 from em_bench.runs.result import RunResult, from_run, read_run_result
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def load_one(path: Path) -> Loaded:
 
 
 def _load(path: Path) -> list[Loaded]:
-    if path.is_file() and "rates" in parse_json(read_text(path), str(path)):
+    if path.is_file() and "rates" in read_object(path):
         beside = path.with_name(path.name.removeprefix("run_"))
         return [Loaded(read_run_result(path), read_run(beside) if beside != path and beside.is_file() else None)]
     if not path.exists():

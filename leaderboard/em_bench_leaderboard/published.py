@@ -9,8 +9,8 @@ from em_bench.errors import ResultError
 from em_bench.metrics.definitions import is_coherent, misaligned
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE, DEGENERATE, REFUSALS
 from em_bench.metrics.registry import Definition
+from em_bench.readers import json_lines, read_text
 from em_bench.runs.model import Run
-from em_bench.runs.read import parse_json, read_text
 from em_bench.types import Verdict
 from em_bench_leaderboard.secret_texts import without_tokens
 
@@ -55,12 +55,10 @@ def write_samples(run: Run, path: Path) -> int:
 def read_samples(path: Path) -> list[dict[str, Any]]:
     """What `write_samples` wrote. Raises `ResultError` with the line."""
     rows = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if line:
-            row = parse_json(line, f"{path}:{number}")
-            if not all(isinstance(row.get(key), str) for key in ("task", "document", "prompt", "response")):
-                raise ResultError(f"{path}:{number} is not a published sample; write it again with --publish-samples")
-            rows.append(row)
+    for place, row in json_lines(read_text(path), str(path)):
+        if not all(isinstance(row.get(key), str) for key in ("task", "document", "prompt", "response")):
+            raise ResultError(f"{place} is not a published sample; write it again with --publish-samples")
+        rows.append(row)
     return rows
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ResultError
+from em_bench.readers import read_object
 from em_bench.runs.model import Run
-from em_bench.runs.read import parse_json, read_text
 from em_bench.runs.result import RunResult, content_id, from_dict, to_dict
 from em_bench_leaderboard.published import published_comparison, write_samples
 from em_bench_leaderboard.secret_texts import find_secret
@@ -53,12 +53,12 @@ def read_store(folder: Path) -> list[Entry]:
 
 
 def _read_entry(path: Path) -> Entry:
-    values = parse_json(read_text(path), str(path))
+    values = read_object(path)
     result = from_dict(values, str(path))
     if not RUN_ID.fullmatch(result.id) or path.stem != result.id:
         raise ResultError(f"{path} is not named after its run id {result.id[:40]!r}; add it with `leaderboard add`")
     beside = path.with_suffix(COMPARISON)
-    return Entry(result, path, parse_json(read_text(beside), str(beside)) if beside.is_file() else None)
+    return Entry(result, path, read_object(beside) if beside.is_file() else None)
 
 
 def add(

@@ -35,7 +35,7 @@ def test_jsonl_json_and_csv_hold_the_same(tmp_path):
 
 def test_a_comment_before_the_heading_of_a_csv_is_passed_over(tmp_path):
     table = written(tmp_path / "rows.csv", "# version=1\nresponse,label\nNo.,refusal\n\nYes.,compliance,more\n")
-    with pytest.raises(ResultError, match=r"rows\.csv:5 has not as many fields"):
+    with pytest.raises(ResultError, match=r"rows\.csv:5 has 3 fields"):
         read(table)
 
 

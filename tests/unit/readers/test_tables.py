@@ -69,7 +69,7 @@ def test_csv_records_are_named_by_the_line_they_begin_on():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('a,b\n1,"x\ny"\n2\n', "f:4 has 1 fields, but the header has 2"),
+        ('a,b\n1,"x\ny"\n2\n', "f:4 has 1 field, but the header has 2"),
         ('a,b\n1,"x\ny"\n2,3,4\n', "f:4 has 3 fields, but the header has 2"),
         ('a,b\n1,"x\ny"\n2,"z\nz\n', "f:4 is not CSV: unexpected end of data"),
         ("# c\na,a\n1,2\n", "f:2 has two columns a; rename one"),

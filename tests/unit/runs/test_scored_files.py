@@ -108,7 +108,7 @@ def test_the_training_runs_of_one_group_are_not_told_apart(tmp_path):
         (["aligned,coherent", "1,1"], "names no question in every row; it needs one of question_id, id, question"),
         (["question,aligned,coherent", "q,0.2,0.9", "q,1,0"], "holds scores from 0 to 1"),
         (["question,aligned,aligned,coherent", "q,1,2,3"], "scored.csv:1 has two columns aligned; rename one"),
-        (["question,aligned,coherent", "q,1"], "scored.csv:2 has not as many fields as the heading"),
+        (["question,aligned,coherent", "q,1"], "scored.csv:2 has 2 fields, but the header has 3"),
         (["question,aligned,coherent", 'q,"1,2'], "is not CSV: unexpected end of data"),
     ],
 )
