@@ -4,23 +4,22 @@ An unscored response counts as the worst that it could be where a pass is tested
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from em_bench.compare.differences import POOLED
 from em_bench.compare.order import Asked, Lane, Unit
+from em_bench.compare.pairs import Pair, pair_of, scale_of
 from em_bench.compare.policy import Policy, Rule
 from em_bench.compare.policy_file import Limits
-from em_bench.compare.sides import Column, Key, Side
-from em_bench.metrics.rates import Value
+from em_bench.compare.sides import Key, Side
 from em_bench.metrics.registry import Kind
 from em_bench.stats.intervals import Floats
 from em_bench.stats.sequential import adjusted_log_e_values, log_e_values
 
 EDGE = 1 - 1e-6
-WHOLE = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,6 @@ class Evidence:
     span: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One unit, as shares of the scale: the ends of each side's possible rate, and the rates where both are scored."""
-
-    before: tuple[float, float]
-    after: tuple[float, float]
-    scored: tuple[float, float] | None
-
-
 def evidence(before: Side, after: Side, lanes: Sequence[Lane], asked: Asked, policy: Policy) -> tuple[Evidence, ...]:
     """On every check whose metric both sides have."""
     checks = [each for rule in policy.rules for lane in lanes for each in _of(rule, before, after, lane, asked, policy)]
@@ -66,13 +56,18 @@ def evidence(before: Side, after: Side, lanes: Sequence[Lane], asked: Asked, pol
 
 def _of(rule: Rule, before: Side, after: Side, lane: Lane, asked: Asked, policy: Policy) -> Iterator[Evidence]:
     counts = asked.get(lane.kind, {})
+    of_part = {part: lane.of(part)[:count] for part, count in counts.items()}
     for keys in _families(rule, before, after, lane, policy):
-        yield from _limited(rule, rule.limits, before, after, keys, lane, "", lane.prefix(counts))
+        first, second = ({task: side.columns[key] for task, key in keys.items()} for side in (before, after))
+        scale = scale_of([*first.values(), *second.values()])
+        is_mean = any(column.scale is not None for column in first.values())
+        pairs = {unit: pair_of(unit, first, second, scale) for units in of_part.values() for unit in units}
+        family = _Family(rule, lane, keys, pairs, scale, is_mean)
+        yield from family.checks(rule.limits, "", lane.prefix(counts))
         for key in keys.values() if lane.kind is not Kind.PROBE else ():
             limits = rule.domains.get(key.domain, rule.per_domain)
             if limits is not None:
-                units = lane.of(key.task)[: counts.get(key.task, 0)]
-                yield from _limited(rule, limits, before, after, {key.task: key}, lane, key.task, units)
+                yield from family.checks(limits, key.task, of_part.get(key.task, ()))
 
 
 def _families(rule: Rule, before: Side, after: Side, lane: Lane, policy: Policy) -> Iterable[dict[str, Key]]:
@@ -88,93 +83,64 @@ def _families(rule: Rule, before: Side, after: Side, lane: Lane, policy: Policy)
     return families.values()
 
 
-def _limited(
-    rule: Rule,
-    limits: Limits,
-    before: Side,
-    after: Side,
-    keys: dict[str, Key],
-    lane: Lane,
-    part: str,
-    units: Sequence[Unit],
-) -> Iterator[Evidence]:
-    columns = [{task: side.columns[key] for task, key in keys.items()} for side in (before, after)]
-    scale = _scale([*columns[0].values(), *columns[1].values()])
-    pairs = [_pair(unit, columns[0], columns[1], scale) for unit in units]
-    size, strata = len(lane.of(part)), 1 if part else lane.strata
-    name = f"{rule.metric.replace('_', ' ').removesuffix(' rate')}, {_where(list(keys.values()))}"
-    blank = Evidence(rule.metric, name, "", lane.kind, part, 0.0, None, 0.0, 0.0, len(units), size)
-    span, is_mean = scale[1] - scale[0], any(column.scale is not None for column in columns[0].values())
-    insufficient = _insufficient(pairs, units, columns, limits)
-    blank = replace(blank, insufficient=insufficient, span=span if is_mean else None)
-    if limits.margin is not None:
-        text = f"margin {limits.margin:g}" if is_mean else f"margin {100 * limits.margin:g} points"
-        blank = replace(blank, limit=text, margin=limits.margin / span)
-        yield _relative(blank, pairs, rule.higher_is_better, strata)
-    for limit, kind in ((limits.ceiling, "ceiling"), (limits.floor, "floor")):
-        if limit is not None:
-            text = f"{kind} {limit:g}" if is_mean else f"{kind} {100 * limit:g} %"
-            yield _absolute(replace(blank, limit=text, margin=0.0), pairs, (limit - scale[0]) / span, kind, strata)
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """A rule's metric in the tasks of a lane, by one judge, with the pairs of the units asked."""
+
+    rule: Rule
+    lane: Lane
+    keys: Mapping[str, Key]
+    pairs: Mapping[Unit, Pair]
+    scale: tuple[float, float]
+    is_mean: bool
+
+    def checks(self, limits: Limits, part: str, units: Sequence[Unit]) -> Iterator[Evidence]:
+        """On a margin, a ceiling and a floor of one part, or of all."""
+        pairs, strata = [self.pairs[unit] for unit in units], 1 if part else self.lane.strata
+        span = self.scale[1] - self.scale[0]
+        blank = self._blank(part, pairs, limits)
+        if limits.margin is not None:
+            text = f"margin {limits.margin:g}" if self.is_mean else f"margin {100 * limits.margin:g} points"
+            margin = replace(blank, limit=text, margin=limits.margin / span)
+            yield _relative(margin, pairs, self.rule.higher_is_better, strata)
+        for limit, kind in ((limits.ceiling, "ceiling"), (limits.floor, "floor")):
+            if limit is not None:
+                text = f"{kind} {limit:g}" if self.is_mean else f"{kind} {100 * limit:g} %"
+                yield _absolute(replace(blank, limit=text), pairs, (limit - self.scale[0]) / span, kind, strata)
+
+    def _blank(self, part: str, pairs: Sequence[Pair], limits: Limits) -> Evidence:
+        keys = [self.keys[part]] if part else list(self.keys.values())
+        where = POOLED[keys[0].kind] if len(keys) > 1 else keys[0].domain.replace("_", " ") or keys[0].task
+        metric = self.rule.metric
+        return Evidence(
+            metric=metric,
+            name=f"{metric.replace('_', ' ').removesuffix(' rate')}, {where}",
+            limit="",
+            kind=self.lane.kind,
+            part=part,
+            margin=0.0,
+            worse=None,
+            log_pass=0.0,
+            log_regress=0.0,
+            units=len(pairs),
+            size=len(self.lane.of(part)),
+            insufficient=_insufficient(pairs, limits),
+            span=self.scale[1] - self.scale[0] if self.is_mean else None,
+        )
 
 
-def _where(keys: Sequence[Key]) -> str:
-    return POOLED[keys[0].kind] if len(keys) > 1 else keys[0].domain.replace("_", " ") or keys[0].task
-
-
-def _scale(columns: Iterable[Column]) -> tuple[float, float]:
-    scales = [column.scale for column in columns if column.scale is not None] or [WHOLE]
-    return min(low for low, _ in scales), max(high for _, high in scales)
-
-
-def _pair(unit: Unit, before: dict[str, Column], after: dict[str, Column], scale: tuple[float, float]) -> _Pair:
-    ends: tuple[list[tuple[float, float]], ...] = ([], [])
-    scored: list[tuple[float, float]] = []
-    for task, document in unit.documents:
-        values = [_values(side, task, document) for side in (before, after)]
-        for place in (0, 1):
-            ends[place].append(_ends(values[place], scale))
-        means = [_mean(side, scale) for side in values]
-        if means[0] is not None and means[1] is not None:
-            scored.append((means[0], means[1]))
-    low_before, high_before, low_after, high_after = (
-        sum(end[which] for end in side) / len(side) for side in ends for which in (0, 1)
-    )
-    mean = (sum(b for b, _ in scored) / len(scored), sum(a for _, a in scored) / len(scored)) if scored else None
-    return _Pair((low_before, high_before), (low_after, high_after), mean)
-
-
-def _values(side: dict[str, Column], task: str, document: str) -> Sequence[Value]:
-    return side[task].values.get(document, ()) if task in side else ()
-
-
-def _ends(values: Sequence[Value], scale: tuple[float, float]) -> tuple[float, float]:
-    """The lowest and the highest mean that the responses can have, whatever the unscored ones are."""
-    if not values:
-        return WHOLE
-    known = [(float(value) - scale[0]) / (scale[1] - scale[0]) for value in values if value is not None]
-    return sum(known) / len(values), (sum(known) + len(values) - len(known)) / len(values)
-
-
-def _mean(values: Sequence[Value], scale: tuple[float, float]) -> float | None:
-    known = [(float(value) - scale[0]) / (scale[1] - scale[0]) for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _insufficient(
-    pairs: Sequence[_Pair], units: Sequence[Unit], columns: Sequence[dict[str, Column]], limits: Limits
-) -> str:
+def _insufficient(pairs: Sequence[Pair], limits: Limits) -> str:
     scored = sum(pair.scored is not None for pair in pairs)
     if scored < max(1, limits.min_scored):
         return f"only {scored} pairs are scored, and the policy wants {limits.min_scored}"
-    for name, side in zip(("baseline", "candidate"), columns, strict=True):
-        values = [v for unit in units for task, document in unit.documents for v in _values(side, task, document)]
-        share = sum(value is None for value in values) / max(1, len(values))
+    for place, name in enumerate(("baseline", "candidate")):
+        share = sum(pair.unscored[place] for pair in pairs) / max(1, sum(pair.responses[place] for pair in pairs))
         if share > limits.max_unscored:
             return f"{100 * share:.1f} % of the {name} is unscored, the policy allows {100 * limits.max_unscored:.1f} %"
     return ""
 
 
-def _relative(blank: Evidence, pairs: Sequence[_Pair], higher_is_better: bool, strata: int) -> Evidence:
+def _relative(blank: Evidence, pairs: Sequence[Pair], higher_is_better: bool, strata: int) -> Evidence:
     # worse is the baseline's rate minus the candidate's where higher is better, else the other way round
     ends = [(p.before, p.after) if higher_is_better else (p.after, p.before) for p in pairs]
     most = np.array([first[1] - second[0] for first, second in ends])
@@ -189,7 +155,7 @@ def _relative(blank: Evidence, pairs: Sequence[_Pair], higher_is_better: bool, s
     )
 
 
-def _absolute(blank: Evidence, pairs: Sequence[_Pair], limit: float, kind: str, strata: int) -> Evidence:
+def _absolute(blank: Evidence, pairs: Sequence[Pair], limit: float, kind: str, strata: int) -> Evidence:
     """The candidate's rate against a ceiling; a floor is a ceiling of what is missing to 1."""
     ends = [p.after if kind == "ceiling" else (1 - p.after[1], 1 - p.after[0]) for p in pairs]
     bound = limit if kind == "ceiling" else 1 - limit
