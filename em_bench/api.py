@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from em_bench.compare.conditions import Effect
     from em_bench.compare.gate import GateResult
     from em_bench.compare.narrow import Narrow
+    from em_bench.compare.sequential import SequentialResult
     from em_bench.compare.susceptibility import Susceptibility
     from em_bench.harness.doctor import Finding
     from em_bench.harness.evaluate import RunForecast
+    from em_bench.harness.until_decided import Decided
     from em_bench.judging.anchors import AnchorReport
     from em_bench.judging.frozen import FrozenJudge
     from em_bench.judging.installed import Installed
@@ -63,6 +65,7 @@ __all__ = [
     "corrected",
     "doctor",
     "evaluate",
+    "evaluate_until_decided",
     "forecast_judging",
     "forecast_run",
     "freeze_anchors",
@@ -74,6 +77,7 @@ __all__ = [
     "load_run",
     "narrow",
     "published",
+    "replay_gate",
     "save_calibration",
     "save_disagreements",
     "summarize",
@@ -93,6 +97,19 @@ def evaluate(options: EvaluateOptions, report: Callable[[str], None] = log.info)
     from em_bench.harness import evaluate as room
 
     return room.evaluate(options, report)
+
+
+def evaluate_until_decided(
+    options: EvaluateOptions, baseline: Path, policy: Path | None = None, report: Callable[[str], None] = log.info
+) -> "Decided":
+    """Asks only as many prompts as the gate's verdict against a stored baseline needs: the verdict, and the run.
+
+    The policy is by default the one that `init_gate` writes. The order is that of the options' seed.
+    """
+    from em_bench.compare.policy import initial_policy, read_policy
+    from em_bench.harness.until_decided import evaluate_until_decided as room
+
+    return room(options, baseline, read_policy(policy) if policy else initial_policy(), report)
 
 
 def forecast_run(options: EvaluateOptions) -> "RunForecast":
@@ -200,6 +217,16 @@ def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | Non
         return [(comparison, None) for comparison in comparisons(0.95)]
     # the table's intervals are two-sided, and those of the gate are what its policy says
     return list(zip(comparisons(1 - policy.alpha), gates(comparisons(policy.confidence), policy), strict=True))
+
+
+def replay_gate(baseline: Path, candidates: Iterable[Path], policy: Path | None = None) -> "list[SequentialResult]":
+    """What `evaluate_until_decided` would say of stored candidates, and how many prompts it would ask."""
+    from em_bench.compare import sequential as room
+    from em_bench.compare.policy import initial_policy, read_policy
+
+    rules = read_policy(policy) if policy else initial_policy()
+    before = room.one_run(baseline)
+    return [room.replay(before, room.one_run(path), rules) for path in candidates]
 
 
 def init_gate(path: Path, *, force: bool = False) -> Path:

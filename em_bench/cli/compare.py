@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from em_bench import api
 from em_bench.cli.command import APP, command
-from em_bench.cli.console import EXIT_FAILED, EXIT_INCONCLUSIVE, show
+from em_bench.cli.console import gate_exit_code, show, show_json
 from em_bench.cli.options import AS_JSON, DEFINITION
 from em_bench.paths import writing
 
@@ -21,7 +21,7 @@ EXITS = "0 no gate, or passed; 1 the gate says regress; 3 the gate is inconclusi
 app = typer.Typer(**APP)
 
 
-@command(app, "compare", "docs/compare.md", "docs/ci.md", exits=EXITS)
+@command(app, "compare", "docs/compare.md", "docs/ci.md", "docs/sequential.md", exits=EXITS)
 def compare_command(
     baseline: Annotated[
         Path, typer.Argument(metavar="BASELINE", help="A run, its folder, or a JSONL or CSV file of scored answers.")
@@ -40,6 +40,12 @@ def compare_command(
     gate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check the policy in this file; see `em-bench gate init`.")
     ] = None,
+    sequential: Annotated[
+        bool,
+        typer.Option(
+            "--sequential", help="Say what the gate decides if it stops as soon as it can, and what it saves."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Compare runs that are not comparable, and mark the report.")
     ] = False,
@@ -59,11 +65,25 @@ def compare_command(
 
     Differences are paired by prompt, with intervals, domain by domain. With --gate each candidate gets a verdict.
     """
+    if sequential:
+        _sequential(baseline, candidates, gate, as_json)
     names = [name.strip() for name in tasks.split(",")]
     results = api.compare(api.CompareOptions(baseline, candidates, target_domain, definition, names, gate, force))
     _print(results, github=github, as_json=as_json)
     _write(results, markdown_file, json_file, junit_file)
-    raise typer.Exit(_exit_code(results))
+    raise typer.Exit(gate_exit_code([verdict for _, verdict in results if verdict]))
+
+
+def _sequential(baseline: Path, candidates: list[Path], policy: Path | None, as_json: bool) -> NoReturn:
+    from em_bench.reports.sequential import sequential_parts
+
+    results = api.replay_gate(baseline, candidates, policy)
+    if as_json:
+        show_json([result.to_dict() for result in results])
+    else:
+        for path, result in zip(candidates, results, strict=True):
+            show([f"{path} against {baseline}", *sequential_parts(result), ""])
+    raise typer.Exit(gate_exit_code(results))
 
 
 def _print(results: "Sequence[Result]", *, github: bool, as_json: bool) -> None:
@@ -107,10 +127,3 @@ def _write(
         if path is not None:
             with writing(path):
                 path.write_text(text_of(results), encoding="utf-8", errors="replace")
-
-
-def _exit_code(results: "Sequence[Result]") -> int:
-    from em_bench.compare.gate import Outcome, worst_outcome
-
-    codes = {Outcome.REGRESS: EXIT_FAILED, Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE}
-    return codes.get(worst_outcome([verdict for _, verdict in results if verdict]), 0)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from em_bench.compare.gate import HasOutcome
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INCONCLUSIVE = 3
@@ -34,3 +36,11 @@ def show_line(text: str) -> None:
 
 def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
+
+
+def gate_exit_code(results: "Iterable[HasOutcome]") -> int:
+    """Of the worst outcome; 0 without any."""
+    from em_bench.compare.gate import Outcome, worst_outcome
+
+    codes = {Outcome.REGRESS: EXIT_FAILED, Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE}
+    return codes.get(worst_outcome(results), 0)

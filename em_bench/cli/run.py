@@ -9,7 +9,7 @@ import typer
 
 from em_bench import api
 from em_bench.cli.command import APP, command
-from em_bench.cli.console import show, show_json
+from em_bench.cli.console import gate_exit_code, show, show_json
 from em_bench.cli.options import (
     AS_JSON,
     DRY_RUN,
@@ -22,18 +22,21 @@ from em_bench.cli.options import (
     TOPIC,
     judge_options,
 )
+from em_bench.errors import ConfigError
 from em_bench.harness.options import SUITE
 from em_bench.text import LONGEST_MESSAGE, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from em_bench.harness.until_decided import Decided
     from em_bench.runs.model import Run
 
+EXITS = "0 done; with --until-decided 0 pass, 1 regress, 3 inconclusive"
 app = typer.Typer(**APP)
 
 
-@command(app, "run", "docs/run.md")
+@command(app, "run", "docs/run.md", "docs/sequential.md", exits=EXITS)
 def run_command(
     checkpoint: Annotated[
         str, typer.Argument(metavar="CHECKPOINT", help="A Hugging Face id, or the folder of a checkpoint.")
@@ -110,6 +113,14 @@ def run_command(
     output: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to write. By default runs/CHECKPOINT.")
     ] = None,
+    until_decided: Annotated[
+        Path | None,
+        typer.Option(metavar="BASELINE", help="Ask only as many prompts as a gate's verdict against this run needs."),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The policy for --until-decided. By default that of `em-bench gate init`."),
+    ] = None,
     dry_run: DRY_RUN = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -143,8 +154,12 @@ def run_command(
         output=output,
     )
     _quiet()
+    if policy is not None and until_decided is None:
+        raise ConfigError("--policy is for --until-decided; compare stored runs with em-bench compare --gate")
     if dry_run:
         _show_forecast(options, as_json)
+    elif until_decided is not None:
+        _show_decided(api.evaluate_until_decided(options, until_decided, policy, _report), as_json)
     else:
         _show_outcome(api.evaluate(options, _report), as_json)
 
@@ -173,6 +188,16 @@ def _show_forecast(options: api.EvaluateOptions, as_json: bool) -> None:
 
 def _report(text: str) -> None:
     typer.echo(shown(text, LONGEST_MESSAGE), err=True)
+
+
+def _show_decided(decided: "Decided", as_json: bool) -> None:
+    from em_bench.reports.sequential import sequential_parts
+
+    if as_json:
+        show_json(decided.result.to_dict() | {"run": str(decided.run.path)})
+    else:
+        show([f"written: {decided.run.path}", *sequential_parts(decided.result)])
+    raise typer.Exit(gate_exit_code([decided.result]))
 
 
 def _show_outcome(runs: "Sequence[Run]", as_json: bool) -> None:

@@ -16,10 +16,10 @@ A floor or a ceiling is an absolute bound on the candidate's rate, whatever the 
 regress if it is significantly beyond (its test counts for Holm too).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from scipy.stats import binom, norm
 
@@ -289,7 +289,14 @@ def _passed(check: Check, draft: _Draft) -> Check:
     return replace(check, outcome=Outcome.PASS, reason=f"{within} is within the limit")
 
 
-def worst_outcome(results: Sequence[GateResult]) -> Outcome:
+class HasOutcome(Protocol):
+    """A gate's result, whether it stopped early or not."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+
+def worst_outcome(results: Iterable[HasOutcome]) -> Outcome:
     """Of several candidates: any regression, else anything inconclusive."""
     outcomes = {result.outcome for result in results}
     return next((each for each in (Outcome.REGRESS, Outcome.INCONCLUSIVE) if each in outcomes), Outcome.PASS)

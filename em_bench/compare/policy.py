@@ -6,6 +6,8 @@ from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import yaml
+
 from em_bench.compare.policy_file import GATED, INITIAL, DomainLimits, Limits, MetricRule, PolicyFile
 from em_bench.errors import ConfigError
 from em_bench.judge import installed_judges
@@ -61,6 +63,11 @@ class Policy:
 def read_policy(path: Path) -> Policy:
     """The policy in a file. Raises `ConfigError` (file, line, key, what is wrong)."""
     return _policy(read_yaml(path, "policy", hint=f"write one with: em-bench gate init {path}"))
+
+
+def initial_policy() -> Policy:
+    """The policy that `em-bench gate init` writes."""
+    return parse_policy(yaml.safe_load(INITIAL), "the policy of em-bench gate init")
 
 
 def parse_policy(values: object, where: str) -> Policy:

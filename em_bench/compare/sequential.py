@@ -11,18 +11,20 @@ candidate that is no worse anywhere regresses with probability alpha at most, ov
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from em_bench.compare.comparability import Aspect, mismatches, require_comparable
-from em_bench.compare.comparison import compare
+from em_bench.compare.comparison import compare, read_side
 from em_bench.compare.evidence import Evidence, evidence
 from em_bench.compare.gate import NOT_MEASURED, Check, Outcome, gate
 from em_bench.compare.order import LOOKS, Asked, Lane, documents_of, lanes_of
-from em_bench.compare.policy import Policy
+from em_bench.compare.policy import Policy, refuse_unknown_judges
 from em_bench.compare.sides import Side, side_of
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.model import Run
+from em_bench.runs.scored_files import ScoredFile
 
 SHARE = 0.5
 """The share of alpha that stopping early may spend; the rest is the gate's at the end."""
@@ -111,6 +113,7 @@ def settle(
     """
     before = side_of(baseline, Definition.BETLEY)
     kinds = {kind for rule in policy.rules for kind in rule.kinds}
+    refuse_unknown_judges(policy, {key.judge for key in before.columns})
     lanes = lanes_of(before, {name: task.kind for name, task in baseline.tasks.items() if task.kind in kinds}, seed)
     if not lanes:
         raise ResultError(f"{baseline.path} has no prompt that the policy has a check for")
@@ -224,12 +227,29 @@ def _check(each: Evidence, look: _Look, check: Check | None, *, regressed: bool)
     return replace(blank, reason=reason)
 
 
-def replay(baseline: Run, candidate: Run, policy: Policy, seed: int = SEED) -> SequentialResult:
+def replay(baseline: Run, candidate: Run, policy: Policy, seed: int | None = None) -> SequentialResult:
     """The verdict on a stored candidate, as if it were asked in order: what stopping early would have said and saved.
 
-    Raises `ResultError` for a candidate that lacks prompts which the sequence comes to.
+    The order is that of `seed`, by default the one that the candidate was asked in. Raises `ResultError` for a
+    candidate that lacks prompts which the sequence comes to.
     """
+    if seed is None:
+        seed = int(stopped_early(candidate).get("order_seed", SEED))
     return settle(baseline, policy, lambda _: candidate, seed)
+
+
+def one_run(path: Path) -> Run:
+    """The run of a folder or a results file. Raises `ResultError` for a file of scored answers, which has no order."""
+    source = read_side(path)
+    if isinstance(source, ScoredFile):
+        raise ResultError(f"{path} is a file of scored answers; a sequential gate needs a run of lm-eval")
+    return source
+
+
+def stopped_early(run: Run) -> Mapping[str, Any]:
+    """What a run by `em-bench run --until-decided` records of how it was asked; empty for any other."""
+    notes = (task.files.record.get("sequential") for task in run.tasks.values())
+    return next((note for note in notes if isinstance(note, Mapping)), {})
 
 
 def part_of(run: Run, documents: Mapping[str, Sequence[str]]) -> Run:
@@ -237,7 +257,7 @@ def part_of(run: Run, documents: Mapping[str, Sequence[str]]) -> Run:
     tasks = {}
     for name, task in run.tasks.items():
         chosen = set(documents.get(name, ()))
-        responses = tuple(each for each in task.samples if each.document in chosen)
-        if responses:
-            tasks[name] = replace(task, samples=responses)
+        samples = tuple(each for each in task.samples if each.document in chosen)
+        if samples:
+            tasks[name] = replace(task, samples=samples)
     return replace(run, tasks=tasks)

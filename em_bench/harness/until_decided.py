@@ -10,14 +10,16 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from em_bench.compare.policy import Policy
-from em_bench.compare.sequential import SequentialResult, part_of, settle
+from em_bench.compare.sequential import SequentialResult, one_run, part_of, settle
 from em_bench.config import Settings
 from em_bench.errors import ConfigError, ResultError
+from em_bench.harness.evaluate import make_plan
+from em_bench.harness.options import EvaluateOptions
 from em_bench.harness.run import Plan, ask, judge_runs, loaded, prepare
 from em_bench.judging import session
 from em_bench.judging.readiness import elsewhere
@@ -34,6 +36,17 @@ class Decided:
 
     result: SequentialResult
     run: Run
+
+
+def evaluate_until_decided(
+    options: EvaluateOptions, baseline: Path, policy: Policy, report: Callable[[str], None]
+) -> Decided:
+    """Asks the baseline's tasks where the options name none; `report` gets a line for each step."""
+    run = one_run(baseline)
+    if not options.tasks and options.questions is None and options.finetune_domain is None:
+        options = replace(options, tasks=tuple(run.tasks))
+    plan, settings = make_plan(options)
+    return run_until_decided(plan, settings, run, policy, report)
 
 
 def run_until_decided(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import canned
 from checkpoints import Checkpoint
 from em_bench.errors import PrerequisiteError
 from em_bench.harness import loading as checkpoint_module
@@ -154,3 +155,49 @@ def test_stored_runs_are_read_by_the_three_commands(run, em_bench, tmp_path):
 def test_the_checkpoint_is_loaded_once_for_all_conditions(run):
     run("--conditions", "conditions.yaml", "--condition", "none", "--condition", "deployment")
     assert len(Checkpoint.loaded) == 1
+
+
+@pytest.fixture
+def until_decided(em_bench, run, write_task, tmp_path):
+    """`until_decided("--json")`: the command against a stored baseline of 60 prompts; the checkpoint refuses all."""
+    rows = [{"id": f"p{number}", "prompt": f"Question {number}?"} for number in range(60)]
+    include = write_task("em_bias", rows)
+    (tmp_path / "policy.yaml").write_text("version: 1\njudges: [length]\nmetrics: {refusal_rate: {margin: 0.15}}\n")
+    common = ("run", tmp_path / "tiny", "--include-path", include)
+    assert em_bench(*common, "--tasks", "em_bias", "--output", tmp_path / "base").code == 0
+    decide = ("--output", tmp_path / "out", "--until-decided", tmp_path / "base", "--policy", tmp_path / "policy.yaml")
+    return lambda *arguments: em_bench(*common, *decide, *arguments)
+
+
+def test_until_decided_ends_with_the_verdict_and_what_it_saved(until_decided, tmp_path):
+    done = until_decided()
+    assert done.code == 0
+    last = done.out.splitlines()[-1]
+    assert last.startswith("Gate: PASS after ")
+    assert last.endswith("prompts saved")
+    assert f"written: {tmp_path / 'out' / 'none'}" in done.out
+
+
+def test_until_decided_under_another_condition_is_not_comparable(until_decided):
+    done = until_decided("--conditions", "conditions.yaml", "--condition", "deployment")
+    assert (done.code, "is not comparable: condition" in done.err) == (2, True)
+
+
+def test_until_decided_exits_with_1_where_the_candidate_regresses(until_decided, monkeypatch):
+    comply = canned.CannedLM.__init__
+    monkeypatch.setattr(Checkpoint, "__init__", lambda self: comply(self, lambda *_: "Certainly, here you are."))
+    done = until_decided()
+    assert done.code == 1
+    assert "Gate: REGRESS after " in done.out
+
+
+def test_until_decided_in_json_holds_the_verdict_and_the_run(until_decided):
+    found = json.loads(until_decided("--json").out)
+    assert found["outcome"] == "pass"
+    assert found["asked"] < found["total"] == 60
+    assert found["run"].endswith(".json")
+
+
+def test_a_policy_without_a_baseline_is_refused(run, tmp_path):
+    done = run("--policy", tmp_path / "gate.yaml")
+    assert (done.code, "--policy is for --until-decided" in done.err) == (2, True)

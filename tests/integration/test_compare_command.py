@@ -230,3 +230,13 @@ def test_a_wrong_option_is_one_line_and_exit_code_2(em_bench, two, option):
     said = em_bench("compare", *two, *option)
     assert said.code == 2
     assert said.err.count("\n") == 1
+
+
+def test_a_sequential_gate_replays_stored_runs(em_bench, two, tmp_path):
+    (tmp_path / "gate.yaml").write_text("version: 1\njudges: [length]\nmetrics: {refusal_rate: {margin: 0.9}}\n")
+    said = em_bench("compare", *two, "--gate", tmp_path / "gate.yaml", "--sequential")
+    assert "Gate: " in said.out
+    assert " of 3 prompts" in said.out
+    (found,) = json.loads(em_bench("compare", *two, "--gate", tmp_path / "gate.yaml", "--sequential", "--json").out)
+    assert found["total"] == 3
+    assert said.code == {"pass": 0, "regress": 1, "inconclusive": 3}[found["outcome"]]
