@@ -13,20 +13,19 @@ verdicts on a prompt are equal but for the churn. Everything is seeded. Numbers 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tests/support")]
 
 # ruff: noqa: E402 - the folders of the checkout come first
-from em_bench.compare.comparison import compare, read_side
+from em_bench.compare.comparison import compare
 from em_bench.compare.gate import Outcome, gate
-from em_bench.compare.policy import INITIAL, parse_policy
-from em_bench.compare.sequential import replay
+from em_bench.compare.policy import Policy, initial_policy
+from em_bench.compare.sequential import one_run, replay
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import Run
 from em_bench.stats.sequential import FRACTIONS, log_e_values
@@ -154,7 +153,8 @@ def bets(times: int) -> None:
         print(f"| {name} | {truth.size} | {100 * truth.churn:g} % | {' | '.join(means)} |", flush=True)
 
 
-POLICY = parse_policy(yaml.safe_load(INITIAL), "initial")
+POLICY = initial_policy()
+OPTIONAL = replace(POLICY, rules=tuple(replace(rule, required=False) for rule in POLICY.rules))
 OUTCOMES = (Outcome.PASS, Outcome.REGRESS, Outcome.INCONCLUSIVE)
 
 
@@ -217,8 +217,8 @@ def gates(times: int) -> None:
         print(f"| {change.name} | {' | '.join(shares)} | {same:.0f} % | {ends} |", flush=True)
 
 
-def _ordinary(before: Run, after: Run) -> Outcome:
-    return gate(compare(before, after, confidence=1 - POLICY.alpha), POLICY).outcome
+def _ordinary(before: Run, after: Run, policy: Policy = POLICY) -> Outcome:
+    return gate(compare(before, after, confidence=1 - policy.alpha), policy).outcome
 
 
 def _of(times: int, outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -229,15 +229,26 @@ def recorded(paths: Sequence[Path], seeds: int) -> None:
     print(f"Over {seeds} orders of asking\n")
     print("| baseline | candidate | ordinary gate | sequential gate | asked, mean | least | most |")
     print("|---|---|---|---|---|---|---|")
-    runs = {path.name: read_side(path) for path in paths}
-    for before in runs:
-        for after in runs:
-            results = [replay(runs[before], runs[after], POLICY, seed) for seed in range(seeds)]
-            counts = {each: sum(result.outcome is each for result in results) for each in OUTCOMES}
-            said = ", ".join(f"{each} ({count})" for each, count in counts.items() if count)
-            asked = [result.asked for result in results]
-            row = f"{_ordinary(runs[before], runs[after])} | {said} | {np.mean(asked):.0f} of {results[0].total}"
-            print(f"| {before} | {after} | {row} | {min(asked)} | {max(asked)} |", flush=True)
+    runs = {path.name: one_run(path) for path in paths}
+    pairs = [(one, other, runs[one], runs[other]) for one in runs for other in runs]
+    pairs += [(f"{name}, probes, half of the responses", "the other half", *halves(runs[name])) for name in runs]
+    for one, other, before, after in pairs:
+        results = [replay(before, after, OPTIONAL, seed) for seed in range(seeds)]
+        counts = {each: sum(result.outcome is each for result in results) for each in OUTCOMES}
+        outcomes = ", ".join(f"{each} ({count})" for each, count in counts.items() if count)
+        asked = [result.asked for result in results]
+        row = f"{_ordinary(before, after, OPTIONAL)} | {outcomes} | {np.mean(asked):.0f} of {results[0].total}"
+        print(f"| {one} | {other} | {row} | {min(asked)} | {max(asked)} |", flush=True)
+
+
+def halves(whole: Run) -> tuple[Run, Run]:
+    """The probes, with every other response of each: two runs of one checkpoint."""
+    probes = {name: each for name, each in whole.tasks.items() if each.kind is Kind.PROBE}
+    parts = [
+        {n: replace(t, samples=tuple(s for s in t.samples if s.repeat % 2 == half)) for n, t in probes.items()}
+        for half in (0, 1)
+    ]
+    return replace(whole, tasks=parts[0]), replace(whole, tasks=parts[1])
 
 
 MEASURES: dict[str, tuple[Callable[[int], None], int]] = {

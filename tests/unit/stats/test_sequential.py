@@ -117,3 +117,12 @@ def test_adjusted_e_values_are_the_least_averages_over_all_families_that_hold_on
 
 def test_nothing_to_adjust_is_nothing():
     assert adjusted_log_e_values([]) == []
+
+
+@pytest.mark.parametrize(("null", "sign", "churn"), [(0.1, 1, 0.0), (0.1, 1, 0.1), (0.0, -1, 0.1)])
+def test_in_simulated_suites_at_the_boundary_the_test_is_wrong_at_most_as_often_as_alpha(null, sign, churn):
+    random = np.random.default_rng(1)
+    drawn = random.random((1000, 108))
+    values = sign * np.where(drawn < churn, -1.0, np.where(drawn < 2 * churn + null, 1.0, 0.0))
+    crossed = (log_e_values(values, sign * null, size=108) >= math.log(20)).any(axis=1)
+    assert crossed.mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
