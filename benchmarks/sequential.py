@@ -218,7 +218,7 @@ def gates(times: int) -> None:
 
 
 def _ordinary(before: Run, after: Run, policy: Policy = POLICY) -> Outcome:
-    return gate(compare(before, after, confidence=1 - policy.alpha), policy).outcome
+    return gate(compare(before, after, confidence=policy.confidence), policy).outcome
 
 
 def _of(times: int, outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -16,7 +16,7 @@ A floor or a ceiling is an absolute bound on the candidate's rate, whatever the 
 regress if it is significantly beyond (its test counts for Holm too).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol

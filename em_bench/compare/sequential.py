@@ -3,8 +3,7 @@
 Each check passes once its e-value against "worse by the margin or more" has reached 2 / alpha; then its domain need not
 be asked any further. The gate regresses once a check's e-value against "no worse", adjusted over all checks, reaches
 2 / alpha and the estimate is beyond the margin. A check whose prompts are all asked and that neither has settled is
-decided as in the ordinary gate, with the other half of alpha: its interval has alpha / 2 on the side that counts, and
-its regressions are tested at alpha / 2. So a domain at its margin passes with probability alpha at most, and a
+decided as in the ordinary gate at alpha / 2. So a domain at its margin passes with probability alpha at most, and a
 candidate that is no worse anywhere regresses with probability alpha at most, over all checks together.
 """
 
