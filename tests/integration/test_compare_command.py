@@ -156,7 +156,7 @@ DAMAGE = [
     (set_record("chat_template", False), "chat template: on against off"),
     (set_record("judges", 7), "written by another version of em-bench"),
     (set_record("judges", {"length": 7}), "written by another version of em-bench"),
-    (lambda folder: samples_file(folder).write_text("[" * 100_000), "holds JSON that is not readable"),
+    (lambda folder: samples_file(folder).write_text("[" * 100_000), "holds JSON that is nested too deeply"),
     (lambda folder: edit(samples_file(folder), lambda line: line.update(resps=[[7]])), "is not text"),
     (another_judge, "judge length: "),
     (not_judged, "judge length: has judged against has not judged"),
