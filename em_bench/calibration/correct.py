@@ -26,6 +26,7 @@ from em_bench.calibration.options import REFUSAL
 from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Kind, MetricKey, refusal_metric
+from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import Run, TaskRun
 from em_bench.stats.intervals import RESAMPLES, SEED, Rate
 
@@ -152,11 +153,10 @@ def _lines(run: Run, task: TaskRun, calibration: Calibration) -> list[CorrectedL
 
 
 def decided_rate(task: TaskRun, judge: str, decision: Decision) -> Rate | None:
-    """The share of a task's responses that a judge calls positive, over probes where it has those."""
-    rows = tuple(
-        (document, None if verdict is None else decision.of(verdict)) for document, verdict in task.verdicts_of(judge)
-    )
-    return Measure(MetricKey(f"{decision.positive}_rate"), rows).rate(clustered=task.kind is Kind.PROBE)
+    """The share of a task's responses that a judge calls positive, over probes or prompts."""
+    verdicts = task.verdicts_of(judge)
+    rows = tuple((document, decision.of(verdict) if verdict else None) for document, verdict in verdicts)
+    return Measure(MetricKey(f"{decision.positive}_rate"), rows).rate(clusters_of(task))
 
 
 def _check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:

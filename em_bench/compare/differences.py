@@ -1,7 +1,7 @@
 """Differences between the two sides of a comparison, rate by rate: candidate minus baseline.
 
-A document counts where both sides have a scored response to it. Rates of sampled probes go by probe: the same question
-in another form (`probe_id`) belongs to the same probe.
+A document counts where both sides have a scored response to it. The same question in another form (`probe_id`) belongs
+to the same probe: its documents are paired first, then averaged, and the probe is what is counted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Kind, MetricKey, higher_is_better
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
-from em_bench.stats.paired import Method, Paired, method_for, paired_bounds, paired_by
+from em_bench.stats.paired import Document, Method, Paired, method_for, no_pairs, paired, paired_bounds
 
 POOLED = {Kind.HARMFUL: "all harmful", Kind.BENIGN: "all benign", Kind.PROBE: "all probes"}
 SIGNIFICANT = 0.05
@@ -23,10 +23,11 @@ SIGNIFICANT = 0.05
 class Difference:
     """One rate on both sides, and candidate minus baseline over the pairs: rates in 0..1, scores in their own unit.
 
-    `change` has n = 0, and spans the whole scale, where there is no pair. `p_adjusted` is its two-sided p by Holm over
-    the tasks of the same kind, judge and metric. `bounds` are the lowest and the highest difference possible, whatever
-    the unscored responses are; None for scores. `extremes` are the changes with every unscored response such that the
-    difference is lowest, and highest; None where all are scored. `is_pooled`: over all tasks of a kind.
+    `change` has n = 0, and spans the whole scale, where there is no pair; it says by which method. `p_adjusted` is its
+    two-sided p by Holm over the tasks of the same kind, judge and metric. `bounds` are the lowest and the highest
+    difference possible, whatever the unscored responses are; None for scores. `extremes` are the changes with every
+    unscored response such that the difference is lowest, and highest; None where all are scored. `is_pooled`: over all
+    tasks of a kind.
     """
 
     key: Key
@@ -35,10 +36,18 @@ class Difference:
     change: Paired
     p_adjusted: float
     bounds: tuple[float, float] | None
-    method: Method
     is_mean: bool = False
     is_pooled: bool = False
     extremes: tuple[Paired, Paired] | None = None
+
+    @property
+    def method(self) -> Method:
+        return self.change.method
+
+    @property
+    def clusters(self) -> int | None:
+        """The probes, or prompts with several responses or scores, that it is over; None for single verdicts."""
+        return None if self.method is Method.SCORE else self.change.n
 
     @property
     def value(self) -> float | None:
@@ -70,6 +79,9 @@ class Difference:
             "below": self.change.p_less,
             "above": self.change.p_greater,
             "n_pairs": self.change.n,
+            "clusters": self.clusters,
+            "before": self.change.before if self.change.n else None,
+            "after": self.change.after if self.change.n else None,
             "worst": worst,
             "best": best,
             "method": self.method,
@@ -87,9 +99,9 @@ def change_dict(difference: Difference | None) -> dict[str, Any] | None:
 
 
 def differences(
-    baseline: Side, candidate: Side, confidence: float = 0.95
+    baseline: Side, candidate: Side, confidence: float = 0.95, bootstrap_seed: int | None = None
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """Task by task, and over all tasks of a kind together."""
+    """Task by task, and over all tasks of a kind together; by the percentile bootstrap where that has a seed."""
     families: dict[tuple[Kind, str, MetricKey], list[tuple[Column, Column]]] = {}
     for key in baseline.columns:
         if key in candidate.columns:
@@ -97,10 +109,10 @@ def differences(
             family.append(_same_prompts(baseline, candidate, key))
     single, pooled = [], []
     for family in families.values():
-        tasks = [difference_of(*both, confidence) for both in family]
+        tasks = [difference_of(*both, confidence, bootstrap_seed) for both in family]
         tasks = [replace(d, p_adjusted=p) for d, p in zip(tasks, holm([d.change.p for d in tasks]), strict=True)]
         single += tasks
-        pooled.append(tasks[0] if len(tasks) == 1 else _pooled(family, baseline, confidence))
+        pooled.append(tasks[0] if len(tasks) == 1 else _pooled(family, confidence, bootstrap_seed=bootstrap_seed))
     return tuple(single), tuple(pooled)
 
 
@@ -108,17 +120,16 @@ def pooled_over(
     chosen: Iterable[Difference], baseline: Side, candidate: Side, confidence: float, name: str
 ) -> Difference:
     """The tasks of some differences of one metric as one."""
-    return _pooled([_same_prompts(baseline, candidate, each.key) for each in chosen], baseline, confidence, name)
+    return _pooled([_same_prompts(baseline, candidate, each.key) for each in chosen], confidence, name)
 
 
-def _pooled(family: Sequence[tuple[Column, Column]], side: Side, confidence: float, name: str = "") -> Difference:
+def _pooled(
+    family: Sequence[tuple[Column, Column]], confidence: float, name: str = "", bootstrap_seed: int | None = None
+) -> Difference:
     """Several tasks as one: each prompt, or each probe, has the same weight."""
-    key = family[0][0].key
-    merged = [_merged([both[place] for both in family], side) for place in (0, 1)]
-    whole = [
-        Column(replace(key, task=name or POOLED[key.kind], domain=""), values, _widest(family)) for values in merged
-    ]
-    return replace(difference_of(whole[0], whole[1], confidence), is_pooled=True)
+    key = replace(family[0][0].key, task=name or POOLED[family[0][0].key.kind], domain="")
+    before, after = (merged_column([both[place] for both in family], key, _widest(family)) for place in (0, 1))
+    return replace(difference_of(before, after, confidence, bootstrap_seed), is_pooled=True)
 
 
 def _same_prompts(baseline: Side, candidate: Side, key: Key) -> tuple[Column, Column]:
@@ -132,13 +143,16 @@ def _same_prompts(baseline: Side, candidate: Side, key: Key) -> tuple[Column, Co
     return before, after
 
 
-def _merged(columns: Iterable[Column], side: Side) -> dict[str, list[Value]]:
-    merged: dict[str, list[Value]] = {}
+def merged_column(columns: Iterable[Column], key: Key, scale: tuple[float, float] | None) -> Column:
+    """The documents of several tasks as one task's; ids repeat between tasks."""
+    values: dict[str, Sequence[Value]] = {}
+    clusters: dict[str, str] = {}
     for column in columns:
-        clusters = side.clusters[column.key.task]
-        for document, values in column.values.items():
-            merged.setdefault(clusters[document], []).extend(values)
-    return merged
+        for document, values_of_one in column.values.items():
+            name = f"{column.key.task}/{document}"
+            values[name] = values_of_one
+            clusters[name] = column.clusters.get(document, document)
+    return Column(key, values, scale, clusters)
 
 
 def _widest(family: Sequence[tuple[Column, Column]]) -> tuple[float, float] | None:
@@ -146,22 +160,26 @@ def _widest(family: Sequence[tuple[Column, Column]]) -> tuple[float, float] | No
     return (min(low for low, _ in scales), max(high for _, high in scales)) if scales else None
 
 
-def difference_of(before: Column, after: Column, confidence: float = 0.95) -> Difference:
-    """Of one rate, paired by document or by whatever else the columns' values go by."""
+def difference_of(
+    before: Column, after: Column, confidence: float = 0.95, bootstrap_seed: int | None = None
+) -> Difference:
+    """Of one rate, paired by document and counted by probe."""
     scale = _widest([(before, after)])
-    span = scale[1] - scale[0] if scale else 1.0
-    names = dict.fromkeys([*before.values, *after.values])
-    pairs = [(before.values.get(name, ()), after.values.get(name, ())) for name in names]
-    method = method_for(pairs, is_mean=scale is not None)
-    change = paired_by(method, pairs, confidence, scale=span) or Paired(0.0, -span, span, 1.0, 1.0, 1.0, 0)
+    span = scale[1] - scale[0] if scale else None
+    probes = _by_probe(before, after)
+    if bootstrap_seed is None:
+        change = paired(probes, confidence, scale=span)
+    else:
+        change = paired(probes, confidence, scale=span, method=Method.PERCENTILE, seed=bootstrap_seed)
+    if change is None:
+        change = no_pairs(span or 1.0, method_for(probes, is_mean=scale is not None))
     return Difference(
         key=before.key,
-        baseline=_rate(before, method),
-        candidate=_rate(after, method),
+        baseline=rate_of(before),
+        candidate=rate_of(after),
         change=change,
         p_adjusted=change.p,
-        bounds=paired_bounds(pairs) if scale is None else None,
-        method=method,
+        bounds=paired_bounds(probes) if scale is None else None,
         is_mean=scale is not None,
         extremes=_extremes(before, after, confidence),
     )
@@ -183,14 +201,19 @@ def _filled(column: Column, value: float) -> Column:
     return replace(column, values=filled)
 
 
+def _by_probe(before: Column, after: Column) -> list[list[Document]]:
+    clusters = {**after.clusters, **before.clusters}
+    probes: dict[str, list[Document]] = {}
+    for name in dict.fromkeys([*before.values, *after.values]):
+        both = (before.values.get(name, ()), after.values.get(name, ()))
+        probes.setdefault(clusters.get(name, name), []).append(both)
+    return list(probes.values())
+
+
 def rate_of(column: Column) -> Rate | None:
-    """A rate by itself, with the interval that a difference of it has."""
-    return _rate(column, method_for([(values, ()) for values in column.values.values()], is_mean=bool(column.scale)))
-
-
-def _rate(column: Column, method: Method) -> Rate | None:
+    """A rate by itself."""
     rows = tuple((name, value) for name, values in column.values.items() for value in values)
-    return Measure(column.key.metric, rows, column.scale).rate(clustered=method is Method.BOOTSTRAP)
+    return Measure(column.key.metric, rows, column.scale).rate(column.clusters)
 
 
 def choose(

@@ -16,7 +16,7 @@ from em_bench.compare.policy import Policy, Rule
 from em_bench.compare.policy_file import Limits
 from em_bench.compare.sides import Key, Side
 from em_bench.metrics.registry import Kind
-from em_bench.stats.intervals import Floats
+from em_bench.stats.clusters import Floats
 from em_bench.stats.sequential import adjusted_log_e_values, log_e_values
 
 EDGE = 1 - 1e-6

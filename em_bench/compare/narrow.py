@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from em_bench.compare.sides import cluster_of
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
+from em_bench.runs.clusters import cluster_of
 from em_bench.runs.model import FinetuneDomain, JudgedSample, Run, TaskRun
 from em_bench.stats.intervals import Rate
 from em_bench.stats.ratio import Ratio, ratio
@@ -95,9 +95,18 @@ def unrelated(run: Run) -> list[Answer]:
 
 
 def misalignment(answers: Sequence[Answer], judge: str, definition: Definition) -> Measure:
-    """Which of the answers are misaligned, by probe: its JSON and template forms belong to it."""
-    judged = [(cluster_of(task, response), response.verdicts.get(judge)) for task, response in answers]
+    """Which of the answers are misaligned, by document; for the probes that these are forms of see `probes_of`."""
+    judged = [(_document(*answer), answer[1].verdicts.get(judge)) for answer in answers]
     return next(each for each in measures(Kind.PROBE, judged, definition) if each.metric.name == MISALIGNED)
+
+
+def probes_of(answers: Iterable[Answer]) -> dict[str, str]:
+    """Documents of `misalignment` to probes: the JSON and template forms of one belong to it."""
+    return {_document(task, sample): cluster_of(task, sample) for task, sample in answers}
+
+
+def _document(task: TaskRun, sample: JudgedSample) -> str:
+    return f"{task.name}/{sample.document}"
 
 
 def _split(run: Run, domain: FinetuneDomain | None) -> tuple[list[Answer], list[Answer]]:
@@ -128,15 +137,16 @@ def _narrow(
     run: Run, domain: str, judge: str, inside: Sequence[Answer], outside: Sequence[Answer], definition: Definition
 ) -> Narrow:
     narrow_hits, general_hits = (misalignment(answers, judge, definition) for answers in (inside, outside))
+    in_domain, general = narrow_hits.rate(probes_of(inside)), general_hits.rate(probes_of(outside))
     return Narrow(
         checkpoint=run.checkpoint.name,
         condition=run.condition.name,
         domain=domain,
         judge=judge,
         metric=narrow_hits.metric,
-        in_domain=narrow_hits.rate(clustered=True),
-        general=general_hits.rate(clustered=True),
-        ratio=ratio(_scored_hits(narrow_hits), _scored_hits(general_hits)),
+        in_domain=in_domain,
+        general=general,
+        ratio=ratio(in_domain, general),
         about_domain=_about(outside),
     )
 
@@ -148,14 +158,5 @@ def _about(answers: Sequence[Answer]) -> Rate | None:
         verdict = response.verdicts.get(TOPIC)
         if verdict is not None:
             scored = verdict.unscored is None and verdict.score is not None
-            rows.append((cluster_of(task, response), verdict.score > ABOUT_ABOVE if scored else None))  # type: ignore[operator]
-    return Measure(MetricKey(TOPIC), tuple(rows)).rate(clustered=True)
-
-
-def _scored_hits(measure: Measure) -> list[list[bool]]:
-    """The scored responses of each question."""
-    clusters: dict[str, list[bool]] = {}
-    for document, value in measure.rows:
-        if value is not None:
-            clusters.setdefault(document, []).append(bool(value))
-    return list(clusters.values())
+            rows.append((_document(task, response), verdict.score > ABOUT_ABOVE if scored else None))  # type: ignore[operator]
+    return Measure(MetricKey(TOPIC), tuple(rows)).rate(probes_of(answers))

@@ -11,7 +11,8 @@ from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
-from em_bench.runs.model import JudgedSample, Run, TaskRun
+from em_bench.runs.clusters import clusters_of
+from em_bench.runs.model import Run, TaskRun
 from em_bench.runs.scored_files import ScoredFile
 
 STORED = "stored scores"
@@ -36,11 +37,15 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The values of one rate: by document, one for each response; None is unscored. `scale` is that of scores."""
+    """The values of one rate: by document, one for each response; None is unscored. `scale` is that of scores.
+
+    `clusters` maps documents to the probe that they are a form of; one that is not named is its own.
+    """
 
     key: Key
     values: Mapping[str, Sequence[Value]]
     scale: tuple[float, float] | None = None
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +83,26 @@ def side_of(source: Run | ScoredFile, definition: Definition, patterns: Sequence
     )
 
 
-def clusters_of(task: TaskRun) -> dict[str, str]:
-    """Document to cluster: the forms of a probe are one, and prompts are clusters of their own."""
-    return {sample.document: cluster_of(task, sample) for sample in task.samples}
-
-
-def cluster_of(task: TaskRun, sample: JudgedSample) -> str:
-    """The probe, whichever task asks a form of it; a prompt's name holds its task's, as ids repeat between tasks."""
-    if task.kind is Kind.PROBE:
-        return str(sample.doc.get("probe_id") or sample.document)
-    return f"{task.name}/{sample.document}"
-
-
 def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
+    clusters = clusters_of(task)
     for judge in task.judges:
         for measure in measures(task.kind, task.verdicts_of(judge), definition):
-            yield column_of(measure, task.name, task.domain, task.kind, judge)
+            yield column_of(measure, Key(task.name, task.domain, task.kind, judge, measure.metric), clusters)
 
 
-def column_of(measure: Measure, task: str, domain: str, kind: Kind, judge: str) -> Column:
-    """A measure's values by document, or by whatever its rows go by."""
+def column_of(measure: Measure, key: Key, clusters: Mapping[str, str]) -> Column:
+    """A measure's values by document."""
     values: dict[str, list[Value]] = {}
     for document, value in measure.rows:
         values.setdefault(document, []).append(value)
-    return Column(Key(task, domain, kind, judge, measure.metric), values, measure.scale)
+    return Column(key, values, measure.scale, clusters)
 
 
 def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
-    columns = [column_of(each, ALL_QUESTIONS, "", Kind.PROBE, STORED) for each in source.measures(definition)]
+    columns = [
+        column_of(each, Key(ALL_QUESTIONS, "", Kind.PROBE, STORED, each.metric), {})
+        for each in source.measures(definition)
+    ]
     texts = {question: "" for question, _, _ in source.answers}
     setup = RunSetup({ALL_QUESTIONS: TaskSetup({}, Prompts(texts), {STORED: ""})})
     clusters = {ALL_QUESTIONS: {question: question for question in texts}}

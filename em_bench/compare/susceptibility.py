@@ -12,9 +12,9 @@ from typing import Any
 from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
 from em_bench.compare.conditions import condition_of_run
 from em_bench.compare.differences import Difference, change_dict, difference_of, rate_of
-from em_bench.compare.narrow import finetune_domain, misalignment, unrelated
+from em_bench.compare.narrow import finetune_domain, misalignment, probes_of, unrelated
 from em_bench.compare.setups import setup_of_run
-from em_bench.compare.sides import Column, column_of
+from em_bench.compare.sides import Column, Key, column_of
 from em_bench.conditions import NONE
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
@@ -141,7 +141,8 @@ def _column(run: Run | None, tasks: Container[str], judge: str, definition: Defi
     if run is None:
         return None
     answers = [answer for answer in unrelated(run) if answer[0].name in tasks]
-    return column_of(misalignment(answers, judge, definition), UNRELATED, "", Kind.PROBE, judge)
+    measure = misalignment(answers, judge, definition)
+    return column_of(measure, Key(UNRELATED, "", Kind.PROBE, judge, measure.metric), probes_of(answers))
 
 
 def _setup(run: Run) -> RunSetup:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from em_bench.conditions import NONE
-from em_bench.metrics.rates import Measure
+from em_bench.metrics.rates import Clusters, Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
+from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import JudgeRecord, Run, TaskRun
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scored_files import ScoredFile, read_scored
@@ -101,16 +102,16 @@ def _rates_of_judge(
         reasons=unscored_reasons(task, judge.name),
         agreement=judge.agreement,
     )
-    clustered = task.kind is Kind.PROBE
+    clusters = clusters_of(task)
     return [
-        rate_of(**_rated(measure, clustered))
+        rate_of(**_rated(measure, clusters))
         for measure in measures(task.kind, task.verdicts_of(judge.name), definition)
     ]
 
 
-def _rated(measure: Measure, clustered: bool) -> dict[str, Any]:
-    worst, best = measure.bounds(clustered=clustered) or (None, None)
-    rate = measure.rate(clustered=clustered)
+def _rated(measure: Measure, clusters: Clusters, *, pooled: bool = False) -> dict[str, Any]:
+    worst, best = measure.bounds(clusters, pooled=pooled) or (None, None)
+    rate = measure.rate(clusters, pooled=pooled)
     return {
         "metric": measure.metric, "rate": rate, "is_mean": measure.scale is not None, "worst": worst, "best": best,
     }  # fmt: skip
@@ -141,4 +142,4 @@ def _rates_of_file(scored: ScoredFile, definition: Definition) -> list[TaskRate]
     rate_of = partial(TaskRate, scored.name, "all questions", Kind.PROBE, "stored scores", reasons=scored.unscored())
     by_question = scored.measures(definition)
     pooled = replace(by_question[0], metric=replace(by_question[0].metric, pooled=True))
-    return [*(rate_of(**_rated(measure, True)) for measure in by_question), rate_of(**_rated(pooled, False))]
+    return [*(rate_of(**_rated(measure, {})) for measure in by_question), rate_of(**_rated(pooled, {}, pooled=True))]

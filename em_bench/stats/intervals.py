@@ -1,20 +1,29 @@
-"""Intervals for rates: scipy where it has the method. Intervals are two-sided, at 95 % by default."""
+"""Rates with their intervals, two-sided, at 95 % by default; the methods are in docs/statistics.md."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binomtest, norm, t
+from scipy.stats import norm
 
-Floats = NDArray[np.float64]
+from em_bench.stats.clusters import Floats, effective_responses, t_half_width
 
 RESAMPLES = 10_000
-FEW = 5  # informative clusters; below, a bootstrap interval is too narrow and another one bounds it
-MANY = 200  # clusters; above, the responses of each are resampled fifty times and not for every resample
-CELLS = 2_000_000  # numbers in memory at once
 SEED = 20_251_114  # any fixed number: the same run gives the same interval
+WHOLE_RANGE = (0.0, 1.0)
+# Below, the spread between clusters is a guess (Student's t at 3 degrees of freedom is 3.2 where z is 2), and a share
+# of independent responses is known to +-20 points at best.
+FEWEST_CLUSTERS, FEWEST_RESPONSES = 5, 20
+
+
+class RateMethod(StrEnum):
+    """Where a rate's interval comes from."""
+
+    WILSON = "Wilson's score interval over independent responses"
+    CLUSTERS = "Student's t over clusters, and Wilson's interval over the responses that they are worth"
+    MEANS = "Student's t over clusters' means"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,7 @@ class Rate:
     """A share with its interval, all in 0..1. `n` counts scored samples, `unscored` those left out.
 
     `value` is None when nothing is scored; the interval is then 0 to 1. A mean of scores is in the scores' own unit.
+    `clusters` counts the prompts or probes that the responses belong to; None where each response stands for itself.
     """
 
     value: float | None
@@ -29,74 +39,65 @@ class Rate:
     high: float
     n: int
     unscored: int
+    clusters: int | None = None
+    method: RateMethod = RateMethod.WILSON
 
     @property
     def unscored_share(self) -> float:
         return self.unscored / (self.n + self.unscored)
 
-
-WHOLE_RANGE = (0.0, 1.0)
+    @property
+    def is_too_few(self) -> bool:
+        """Too few clusters, or independent responses, for the interval to tell anything."""
+        return self.n < FEWEST_RESPONSES if self.clusters is None else self.clusters < FEWEST_CLUSTERS
 
 
 def binary_rate(hits: Sequence[bool], unscored: int = 0, confidence: float = 0.95) -> Rate | None:
     """The share of hits with Wilson's interval; None without any sample."""
     if not hits:
         return Rate(None, *WHOLE_RANGE, 0, unscored) if unscored else None
-    return Rate(sum(hits) / len(hits), *_wilson(sum(hits), len(hits), confidence), len(hits), unscored)
+    value = sum(hits) / len(hits)
+    return Rate(value, *wilson(value, len(hits), confidence), len(hits), unscored)
 
 
 def clustered_rate(
-    clusters: Sequence[Sequence[bool]], unscored: int = 0, confidence: float = 0.95, resamples: int = RESAMPLES
+    clusters: Sequence[Sequence[bool]], unscored: int = 0, confidence: float = 0.95, *, pooled: bool = False
 ) -> Rate | None:
-    """The mean over clusters of each one's share of hits, with a bootstrap interval; None without any sample.
+    """The mean over clusters of each one's share of hits; `pooled`: the share over all responses. None without any.
 
-    A cluster is a probe with its responses. The bootstrap resamples probes, then responses within each: 24 probes with
-    10 responses are 24 draws of a question, not 240. Percentiles are Hesterberg's expanded ones (2015, *The American
-    Statistician* 69:371), because plain percentiles are too narrow for few clusters: see `benchmarks/coverage.py`.
-    Where fewer than `FEW` probes have a hit, or a miss, the bootstrap is too narrow still (with 0 hits it has no
-    width), and Wilson's interval over the probes bounds it.
+    The interval is the hull of two. Student's t over the clusters' shares assumes nothing about how alike the responses
+    of a cluster are, but has no width where all shares are equal and is too short next to 0 and 1. Wilson's over the
+    responses that the clusters are worth (`em_bench.stats.clusters`) knows what few hits leave open.
     """
-    scored = [np.asarray(cluster, dtype=float) for cluster in clusters if len(cluster)]
+    scored = [cluster for cluster in clusters if len(cluster)]
     if not scored:
-        return Rate(None, *WHOLE_RANGE, 0, unscored) if unscored else None
-    shares = np.array([cluster.mean() for cluster in scored])
-    sizes = np.array([len(cluster) for cluster in scored])
-    n = int(sizes.sum())
-    random = np.random.default_rng(SEED)
-    means = cluster_means(shares, sizes, resamples, random)
-    tail = expanded_tail((1 - confidence) / 2, len(scored))
-    low, high = np.quantile(means, [tail, 1 - tail])
-    value = float(shares.mean())
-    if min(np.count_nonzero(shares > 0), np.count_nonzero(shares < 1)) < FEW:
-        probes = len(scored)
-        low = min(low, _wilson(math.floor(value * probes), probes, confidence)[0])
-        high = max(high, _wilson(math.ceil(value * probes), probes, confidence)[1])
-    return Rate(value, float(low), float(high), n, unscored)
+        return Rate(None, *WHOLE_RANGE, 0, unscored, 0, RateMethod.CLUSTERS) if unscored else None
+    shares = np.array([sum(cluster) / len(cluster) for cluster in scored])
+    sizes = np.array([len(cluster) for cluster in scored], dtype=float)
+    weights = sizes / sizes.sum() if pooled else np.full(len(sizes), 1 / len(sizes))
+    value = sum(map(sum, scored)) / float(sizes.sum()) if pooled else float(shares.mean())
+    low, high = _clustered_interval(value, shares, sizes, weights, confidence)
+    return Rate(value, low, high, int(sizes.sum()), unscored, len(scored), RateMethod.CLUSTERS)
 
 
-def cluster_means(shares: Floats, sizes: NDArray[np.int64], resamples: int, random: np.random.Generator) -> Floats:
-    """Means over resampled clusters. Resampled responses of a cluster are binomial with its own share."""
-    if len(shares) <= MANY:
-        indices = random.integers(len(shares), size=(resamples, len(shares)))
-        return np.asarray((random.binomial(sizes[indices], shares[indices]) / sizes[indices]).mean(axis=1))
-    pool = random.binomial(sizes[:, None], shares[:, None], (len(shares), 50)) / sizes[:, None]
-    return resampled_means(pool.ravel(), len(shares), resamples, random)
+def _clustered_interval(
+    value: float, shares: Floats, sizes: Floats, weights: Floats, confidence: float
+) -> tuple[float, float]:
+    if len(shares) < 2:
+        return WHOLE_RANGE
+    tail = (1 - confidence) / 2
+    half = t_half_width(shares, tail, weights)
+    low, high = wilson(value, effective_responses(shares, sizes, weights, tail), confidence)
+    return max(0.0, min(low, value - half)), min(1.0, max(high, value + half))
 
 
-def resampled_means(pool: Floats, n: int, resamples: int, random: np.random.Generator) -> Floats:
-    """`resamples` means of n draws from a pool, `CELLS` numbers at a time."""
-    pool = pool.astype(np.float32)
-    step = max(1, CELLS // n)
-    sizes = [min(step, resamples - start) for start in range(0, resamples, step)]
-    means = [pool[random.integers(len(pool), size=(size, n), dtype=np.int32)].mean(axis=1) for size in sizes]
-    return np.asarray(np.concatenate(means), dtype=float)
-
-
-def expanded_tail(tail: float, clusters: int) -> float:
-    """The bootstrap tail that covers `tail`: corrects for n in place of n - 1, and for normal in place of t."""
-    if clusters < 2:
-        return 0.0
-    return float(norm.cdf(-math.sqrt(clusters / (clusters - 1)) * t.isf(tail, clusters - 1)))
+def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share; `n` may be a fraction."""
+    z = float(norm.isf((1 - confidence) / 2))
+    centre = value + z * z / (2 * n)
+    half = z * math.sqrt(value * (1 - value) / n + (z / (2 * n)) ** 2)
+    low, high = ((centre + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+    return (low if value > 0 else 0.0), (high if value < 1 else 1.0)
 
 
 def bounds(rate: Rate) -> tuple[float, float]:
@@ -126,8 +127,3 @@ def share_bounds(cluster: Sequence[float | None]) -> tuple[float, float]:
 
 def mean_bounds(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return sum(low for low, _ in ends) / len(ends), sum(high for _, high in ends) / len(ends)
-
-
-def _wilson(hits: int, n: int, confidence: float) -> tuple[float, float]:
-    interval = binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)

@@ -1,15 +1,16 @@
 """Paired differences between two runs on the same prompts: candidate minus baseline.
 
-| data                          | interval                                            | p (two-sided)                  |
-| ---                           | ---                                                 | ---                            |
-| one binary verdict per prompt | Tango's score interval (1998, *Stat. Med.* 17:891)  | exact McNemar                  |
-| several responses per probe,  | bootstrap over probes, then over responses within   | sign flips of the probes'      |
-| or scores                     | each                                                | differences                    |
+| data                            | interval                                  | p                              |
+| ---                             | ---                                       | ---                            |
+| one binary verdict per prompt   | Tango's score interval                    | the score test (McNemar)       |
+| several responses per probe,    | Student's t over the probes' differences, | the larger of the t test's and |
+| or scores                       | bounded by Tango's interval               | the score test's               |
 
-Tango's interval depends on how many prompts changed, of how many: if none of 10 changed, it allows a change of up to
-28 %. Bootstrap percentiles are Hesterberg's expanded ones (2015, *The American Statistician* 69:371), because plain
-ones are too narrow for few probes. Where fewer than `FEW` probes differ the bootstrap is too narrow (where none does it
-has no width), and Tango's interval over the effective number of pairs bounds it (see `ASSUMED_ICC`).
+A probe's difference is the mean over its documents (forms) of theirs, each over the responses that are scored, so a
+form that has none on one side cannot turn the sign round. Tango's interval bounds t where few probes moved and their
+spread tells little (none moved: no width at all). It is taken at the number of independent pairs that the responses are
+worth by an assumed intraclass correlation, which fades as probes move; from then on it is that of independent
+responses. p is at most alpha where the interval at 1 - alpha leaves 0 out, and only there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,35 +18,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import norm, t
 
-from em_bench.stats.intervals import (
-    FEW,
-    RESAMPLES,
-    SEED,
-    Floats,
-    expanded_tail,
-    mean_bounds,
-    resampled_means,
-    share_bounds,
-)
-from em_bench.stats.sign_flips import sign_flips
-from em_bench.stats.tango import tango_interval
-
-POOL = 100_000
-# The intraclass correlation of responses to one probe, assumed where the data cannot tell: in published fine-tunes that
-# of misaligned answers is 0.14 to 0.24 (docs/compare.md). At 1 a probe would be worth one response.
-ASSUMED_ICC = 0.25
+from em_bench.stats.clusters import ASSUMED_ICC, Floats, fading, rare_event_worth, t_half_width
+from em_bench.stats.intervals import RESAMPLES, SEED, mean_bounds, share_bounds
+from em_bench.stats.tango import tango_interval, tango_score
 
 Values = Sequence[float | None]
-"""The values of one prompt's or probe's responses on one side; None is unscored."""
+"""The values of one document's responses on one side; None is unscored."""
+Document = tuple[Values, Values]
+"""A document's values: the baseline's and the candidate's."""
 
 
 class Method(StrEnum):
-    """How a difference is tested; see the table above."""
+    """Where a difference's interval and p come from; see the table above."""
 
-    SCORE = "Tango's score interval, exact McNemar"
-    BOOTSTRAP = "bootstrap over probes, sign flips"
+    SCORE = "Tango's score interval and test"
+    CLUSTERS = "Student's t over probes, bounded by Tango's score interval"
+    PERCENTILE = "percentile bootstrap over probes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +43,7 @@ class Paired:
     """Candidate minus baseline with its interval. `n` counts the pairs: prompts, or probes answered on both sides.
 
     `p` is two-sided; `p_less` and `p_greater` are one-sided: small where the difference is significantly below or
-    above 0.
+    above 0. `before` and `after` are the two sides' means over the pairs.
     """
 
     value: float
@@ -63,111 +53,171 @@ class Paired:
     p_less: float
     p_greater: float
     n: int
+    before: float
+    after: float
+    method: Method = Method.SCORE
 
 
-def method_for(pairs: Iterable[tuple[Values, Values]], *, is_mean: bool) -> Method:
-    """Scores, and prompts with several responses on either side, need the bootstrap."""
-    single = not is_mean and all(len(before) <= 1 and len(after) <= 1 for before, after in pairs)
-    return Method.SCORE if single else Method.BOOTSTRAP
+@dataclass(frozen=True, slots=True)
+class _Probes:
+    """By probe: the means of both sides, and how many pairs of responses they are of."""
+
+    before: Floats
+    after: Floats
+    sizes: Floats
+
+    @property
+    def differences(self) -> Floats:
+        return self.after - self.before
 
 
-def paired_by(
-    method: Method, pairs: Iterable[tuple[Values, Values]], confidence: float = 0.95, *, scale: float = 1.0
+def method_for(probes: Iterable[Sequence[Document]], *, is_mean: bool) -> Method:
+    """Scores, and probes with several documents or responses, are clusters."""
+    single = all(len(probe) == 1 and all(len(values) <= 1 for values in probe[0]) for probe in probes)
+    return Method.SCORE if single and not is_mean else Method.CLUSTERS
+
+
+def paired(
+    probes: Iterable[Sequence[Document]],
+    confidence: float = 0.95,
+    *,
+    scale: float | None = None,
+    method: Method | None = None,
+    seed: int = SEED,
 ) -> Paired | None:
-    """The difference over the pairs that are scored on both sides; None where there is none."""
-    scored = [(_scored(before), _scored(after)) for before, after in pairs]
-    both = [(before, after) for before, after in scored if before and after]
+    """The difference over the probes with a document that is scored on both sides; None where there is none.
+
+    `scale` is the range of scores, None where values are hits. The method is `method_for`'s unless one is given.
+    """
+    probes = list(probes)
+    method = method or method_for(probes, is_mean=scale is not None)
+    means = _means(probes)
+    if means is None:
+        return None
+    if method is Method.PERCENTILE:
+        return _percentile(means, confidence, seed)
     if method is Method.SCORE:
-        return paired_difference([(bool(before[0]), bool(after[0])) for before, after in both], confidence)
-    return paired_probe_difference(both, confidence, scale=scale)
+        return _by_score(means, confidence)
+    return _by_clusters(means, confidence, scale)
+
+
+def paired_difference(pairs: Iterable[tuple[bool, bool]], confidence: float = 0.95) -> Paired | None:
+    """From (baseline, candidate) verdicts on the same prompts; None without any."""
+    return paired(([([before], [after])] for before, after in pairs), confidence, method=Method.SCORE)
+
+
+def no_pairs(span: float, method: Method) -> Paired:
+    """What is known without any pair: nothing."""
+    return Paired(0.0, -span, span, 1.0, 1.0, 1.0, 0, 0.0, 0.0, method)
+
+
+def paired_bounds(probes: Iterable[Sequence[Document]]) -> tuple[float, float] | None:
+    """Manski's bounds of the difference: every unscored response a hit on one side and a miss on the other."""
+    ends = [_bounds(documents) for probe in probes if (documents := [each for each in probe if each[0] and each[1]])]
+    return mean_bounds(ends) if ends else None
+
+
+def _bounds(documents: Sequence[Document]) -> tuple[float, float]:
+    sides = [(share_bounds(before), share_bounds(after)) for before, after in documents]
+    return mean_bounds([(after[0] - before[1], after[1] - before[0]) for before, after in sides])
+
+
+def _means(probes: Iterable[Sequence[Document]]) -> _Probes | None:
+    rows = []
+    for probe in probes:
+        scored = [(_scored(before), _scored(after)) for before, after in probe]
+        documents = [(before, after) for before, after in scored if before and after]
+        if documents:
+            before, after = (float(np.mean([np.mean(each[side]) for each in documents])) for side in (0, 1))
+            rows.append((before, after, sum(min(len(a), len(b)) for a, b in documents)))
+    return _Probes(*np.array(rows, dtype=float).T) if rows else None
 
 
 def _scored(values: Values) -> list[float]:
     return [float(value) for value in values if value is not None]
 
 
-def paired_bounds(pairs: Iterable[tuple[Values, Values]]) -> tuple[float, float] | None:
-    """Manski's bounds of the difference: every unscored response a hit on one side and a miss on the other."""
-    ends = []
-    for before, after in pairs:
-        if before and after:
-            (low_before, high_before), (low_after, high_after) = share_bounds(before), share_bounds(after)
-            ends.append((low_after - high_before, high_after - low_before))
-    return mean_bounds(ends) if ends else None
+def _by_score(means: _Probes, confidence: float) -> Paired:
+    table = _table(means.differences, float(len(means.sizes)))
+    low, high = tango_interval(*table, confidence)
+    return _result(means, low, high, _score_p(table), Method.SCORE)
 
 
-def paired_difference(pairs: Iterable[tuple[bool, bool]], confidence: float = 0.95) -> Paired | None:
-    """From (baseline, candidate) verdicts on the same prompts; None without any."""
-    pairs = list(pairs)
-    gained = sum(after and not before for before, after in pairs)
-    lost = sum(before and not after for before, after in pairs)
-    if not pairs:
-        return None
-    low, high = tango_interval(gained, lost, len(pairs), confidence)
-    p, p_less, p_greater = (_mcnemar(gained, lost, side) for side in ("two-sided", "less", "greater"))
-    return Paired((gained - lost) / len(pairs), low, high, p, p_less, p_greater, len(pairs))
+def _by_clusters(means: _Probes, confidence: float, scale: float | None) -> Paired:
+    differences, span = means.differences, scale or 1.0
+    value, half = float(differences.mean()), t_half_width(differences, (1 - confidence) / 2)
+    ends, p = [(value - half, value + half)], [_t_p(differences)]
+    worth = _worth(means, is_mean=scale is not None)
+    if worth is not None:
+        table = _table(differences / span, worth)
+        low, high = tango_interval(*table, confidence)
+        ends.append((span * low, span * high))
+        p.append(_score_p(table))
+    low, high = max(-span, min(low for low, _ in ends)), min(span, max(high for _, high in ends))
+    return _result(means, low, high, (max(less for less, _ in p), max(greater for _, greater in p)), Method.CLUSTERS)
 
 
-def _mcnemar(gained: int, lost: int, side: str) -> float:
-    return float(binomtest(gained, gained + lost, alternative=side).pvalue) if gained + lost else 1.0
+def _worth(means: _Probes, *, is_mean: bool) -> float | None:
+    """The number of independent pairs that bounds t; None where nothing does.
 
-
-def paired_probe_difference(
-    pairs: Iterable[tuple[Sequence[float], Sequence[float]]],
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    *,
-    scale: float = 1.0,
-) -> Paired | None:
-    """From (baseline's, candidate's) values by probe; None without a probe that has values on both sides.
-
-    Values are 0 or 1, or scores with a range of `scale`. Every probe has the same weight.
+    Scores vary less than hits, so with them the bound itself fades, and not only the assumption.
     """
-    both = [(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs if len(a) and len(b)]
-    if not both:
-        return None
-    differences = np.array([b.mean() - a.mean() for a, b in both])
-    value, n = float(differences.mean()), len(both)
-    random = np.random.default_rng(SEED)
-    means = resampled_means(_pool(both, random), n, resamples, random)
-    tail = expanded_tail((1 - confidence) / 2, n)
-    low, high = (float(end) for end in np.quantile(means, [tail, 1 - tail]))
-    if np.count_nonzero(differences) < FEW:
-        gained, lost = (float(np.maximum(sign * differences, 0).sum()) / scale for sign in (1, -1))
-        share = effective_pairs(both) / n
-        bound = [scale * end for end in tango_interval(share * gained, share * lost, share * n, confidence)]
-        low, high = min(low, bound[0]), max(high, bound[1])
-    return Paired(value, low, high, *sign_flips(differences, random), n)
+    differences = means.differences
+    centre = 0.0 if (differences == 0).any() else float(np.median(differences))
+    left = fading(differences - centre)
+    if not is_mean:
+        return float(rare_event_worth(means.sizes, ASSUMED_ICC * left).sum())
+    return float(rare_event_worth(means.sizes, ASSUMED_ICC).sum()) / left**2 if left else None
 
 
-def effective_pairs(both: Sequence[tuple[Floats, Floats]]) -> float:
-    """Kish's effective sample size: the number of independent pairs that the responses are worth."""
-    sizes = np.array([min(len(a), len(b)) for a, b in both], dtype=float)
-    return float((sizes / (1 + (sizes - 1) * ASSUMED_ICC)).sum())
+def _table(differences: Floats, n: float) -> tuple[float, float, float]:
+    """Gained, lost and n: the differences as the changed ones among n pairs."""
+    gained, lost = (n * float(np.maximum(sign * differences, 0).mean()) for sign in (1, -1))
+    return gained, lost, n
 
 
-def _pool(both: Sequence[tuple[Floats, Floats]], random: np.random.Generator) -> Floats:
-    """What a resample draws from: equally many differences of each probe, with resampled responses."""
-    each = max(50, POOL // len(both))
-    by_size: dict[tuple[int, int], list[int]] = {}
-    for index, (a, b) in enumerate(both):
-        by_size.setdefault((len(a), len(b)), []).append(index)
-    resampled = [
-        _resampled(np.stack([both[i][1] for i in indices]), each, random)
-        - _resampled(np.stack([both[i][0] for i in indices]), each, random)
-        for indices in by_size.values()
-    ]
-    return np.concatenate(resampled).ravel()
+def _score_p(table: tuple[float, float, float]) -> tuple[float, float]:
+    """p less and greater: McNemar's test without a correction, which is Tango's score at 0."""
+    z = tango_score(*table, 0.0)
+    return float(norm.cdf(z)), float(norm.sf(z))
 
 
-def _resampled(values: Floats, each: int, random: np.random.Generator) -> Floats:
-    """(probes, responses) to (probes, each): means over a probe's responses, resampled with replacement."""
-    probes, size = values.shape
-    if np.isin(values, (0, 1)).all():
-        return np.asarray(random.binomial(size, values.mean(axis=1)[:, None], (probes, each)) / size)
-    total: Floats = np.zeros((probes, each))
-    rows = np.arange(probes)[:, None]
-    for _ in range(size):
-        total += values[rows, random.integers(size, size=(probes, each), dtype=np.int32)]
-    total /= size
-    return total
+def _t_p(differences: Floats) -> tuple[float, float]:
+    if len(differences) < 2:
+        return 1.0, 1.0
+    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
+    value = float(differences.mean())
+    statistic = value / error if error > 0 else float(np.inf * np.sign(value)) if value else 0.0
+    return float(t.cdf(statistic, len(differences) - 1)), float(t.sf(statistic, len(differences) - 1))
+
+
+def _result(means: _Probes, low: float, high: float, p: tuple[float, float], method: Method) -> Paired:
+    if not means.differences.any():
+        p = 1.0, 1.0
+    return Paired(
+        value=float(means.differences.mean()),
+        low=low,
+        high=high,
+        p=min(1.0, 2 * min(p)),
+        p_less=p[0],
+        p_greater=p[1],
+        n=len(means.sizes),
+        before=float(means.before.mean()),
+        after=float(means.after.mean()),
+        method=method,
+    )
+
+
+def _percentile(means: _Probes, confidence: float, seed: int) -> Paired:
+    """The ordinary bootstrap, as published designs have it: too narrow for few probes, of no width where none moved."""
+    resampled = resampled_means(means.differences, seed)
+    tail = (1 - confidence) / 2
+    low, high = (float(end) for end in np.quantile(resampled, [tail, 1 - tail]))
+    p = [(float(np.count_nonzero(side)) + 1) / (len(resampled) + 1) for side in (resampled >= 0, resampled <= 0)]
+    return _result(means, low, high, (p[0], p[1]), Method.PERCENTILE)
+
+
+def resampled_means(values: Floats, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Means of `resamples` draws with replacement by PCG64, row by row."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    return np.asarray(values[random.integers(len(values), size=(resamples, len(values)))].mean(axis=1))

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from em_bench.stats.intervals import Floats
+from em_bench.stats.clusters import Floats
 
 # Chosen among grids and predictable bets by expected sample size: `benchmarks/sequential.py bets`.
 FRACTIONS = (0.3, 0.6, 0.9)

@@ -1,6 +1,7 @@
 """Each condition against none, paired."""
 
 import pytest
+from scipy.stats import norm
 
 from em_bench.compare.conditions import effects
 from em_bench.errors import ResultError
@@ -28,7 +29,7 @@ def test_prompts_are_paired_one_by_one():
         0.0,
     )
     assert (effect.difference.value, effect.difference.change.n) == (-0.8, 10)
-    assert effect.difference.change.p == pytest.approx(2 * 0.5**8)  # exact McNemar: eight lost, none gained
+    assert effect.difference.change.p == pytest.approx(2 * norm.sf(8**0.5))  # the score test: eight lost, none gained
     assert effect.difference.change.high < 0
 
 
@@ -122,7 +123,7 @@ def test_the_table_shows_both_rates_the_difference_its_interval_n_and_p(capsys):
     assert "org/tiny, deployment against none: Refusal of harmful prompts" in text
     (row,) = [line for line in text.splitlines() if line.startswith("em_rai_bias") and "-100.0" in line]
     assert "100.0 % (72.2-100.0) n=10" in row
-    assert row.split()[-2:] == ["10", "0.00195"]
+    assert row.split()[-2:] == ["10", "0.00157"]
 
 
 def test_names_from_files_cannot_act_on_the_terminal(capsys):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from scipy.stats import ttest_1samp
 
 from em_bench.compare.susceptibility import susceptibility
 from em_bench.errors import ResultError
@@ -77,10 +78,11 @@ def of_probes(form):
 
 
 def test_the_forms_of_a_probe_are_one_probe():
-    (row,) = susceptibility([(None, probe_forms([0] * 8)), (None, probe_forms([4] * 8, "t"))])
-    assert row.difference.change.n == 8
-    (single,) = susceptibility([(None, of("math", 0)), (None, of("math", 4, "t"))])
-    assert row.difference.change.p > single.difference.change.p  # eight probes and ten, and not 24
+    hits = [0, 1, 2, 3, 4, 5, 6, 7]
+    (row,) = susceptibility([(None, probe_forms([0] * 8)), (None, probe_forms(hits, "t"))])
+    assert (row.difference.change.n, row.difference.clusters, row.under.clusters) == (8, 8, 8)
+    test = ttest_1samp([each / 10 for each in hits], 0)  # eight probes, and not 24
+    assert row.difference.change.p == pytest.approx(test.pvalue)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_harm_has_its_name_and_scale_even_where_nothing_was_scored():
     failed = Verdict(unscored="timed out", parts={"harmfulness": UNSCORED})
     (found,) = of(failed, failed)
     assert (found.metric.name, found.scale) == ("harm_score", (0.0, 1.0))
-    rate = found.rate(clustered=False)
+    rate = found.rate()
     assert (rate.value, rate.low, rate.high, rate.unscored) == (None, 0.0, 1.0, 2)
 
 
@@ -147,7 +147,7 @@ def test_what_another_judge_keeps_in_raw_does_no_harm(raw):
 
 def test_a_judge_whose_every_request_failed_still_says_how_much_is_unscored():
     (refusal, _) = of(UNSCORED, UNSCORED)
-    assert (refusal.metric.name, refusal.rate(clustered=False).unscored) == ("refusal_rate", 2)
+    assert (refusal.metric.name, refusal.rate().unscored) == ("refusal_rate", 2)
     (topic,) = of(Verdict(unscored="x", parts={"topic": UNSCORED}), kind=Kind.PROBE)
     assert topic.metric.name == "score"
 
@@ -163,10 +163,10 @@ def test_a_judge_of_labels_and_scores_has_both():
 
 def test_bounds_are_what_the_unscored_could_make_of_it():
     (refusal, _) = of(Verdict(label="refusal"), Verdict(label="compliance"), UNSCORED, UNSCORED)
-    assert refusal.bounds(clustered=False) == (0.25, 0.75)
-    assert of(Verdict(score=3.0))[0].bounds(clustered=False) is None
+    assert refusal.bounds(pooled=True) == (0.25, 0.75)
+    assert of(Verdict(score=3.0))[0].bounds(pooled=True) is None
 
 
 def test_bounds_of_probes_go_by_probe():
     found = alignment_measures([("a", 20.0, 90.0), ("b", None, None), ("b", 90.0, 90.0)], Definition.ALL_ROWS)
-    assert found[0].bounds(clustered=True) == (0.5, 0.75)
+    assert found[0].bounds() == (0.5, 0.75)

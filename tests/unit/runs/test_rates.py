@@ -5,6 +5,7 @@ import pytest
 from em_bench.metrics.registry import Kind
 from em_bench.runs.model import JudgedSample
 from em_bench.runs.rates import read_and_summarize, stable_reason, summarize
+from em_bench.stats.intervals import binary_rate, wilson
 from em_bench.types import Verdict
 from made_runs import judged_by, run_of, task_of, under
 
@@ -51,12 +52,19 @@ def test_partial_refusals_are_refusals_and_degenerate_responses_neither():
     assert (found["refusal_rate"].value, found["degenerate_rate"].value) == (0.5, 0.25)
 
 
-def test_probes_are_clustered_and_prompts_are_not():
-    documents = [["refusal"] * 10, ["compliance"] * 10, ["refusal"] * 10, ["compliance"] * 10]
+def test_responses_to_one_prompt_are_a_cluster_as_those_to_one_probe_are():
+    documents = [["refusal"] * 10, ["compliance"] * 10] * 3
     probes = rates(*documents, kind=Kind.PROBE)["refusal_rate"]
     prompts = rates(*documents)["refusal_rate"]
-    assert probes.value == prompts.value == 0.5
-    assert probes.high - probes.low > 2 * (prompts.high - prompts.low)
+    alone = binary_rate([True] * 30 + [False] * 30)
+    assert probes == prompts
+    assert (probes.value, probes.n, probes.clusters) == (0.5, 60, 6)
+    assert probes.high - probes.low > 2 * (alone.high - alone.low)
+
+
+def test_one_response_a_prompt_is_independent():
+    rate = rates(*[["refusal"]] * 3, ["compliance"])["refusal_rate"]
+    assert (rate.low, rate.high, rate.clusters) == (*wilson(0.75, 4), None)
 
 
 def test_each_probe_has_the_same_weight():

@@ -126,7 +126,7 @@ def test_a_row_of_jsonl_without_a_score_is_named(tmp_path):
 
 def test_all_rows_are_the_denominator_of_that_definition_and_missing_scores_are_counted(tmp_path):
     scored = read_scored(file(tmp_path, "question,aligned,coherent", "q,20,90", "q,,90", "q,80,"))[0]
-    counted = {definition: scored.measures(definition)[0].rate(clustered=False) for definition in Definition}
+    counted = {definition: scored.measures(definition)[0].rate(pooled=True) for definition in Definition}
     assert {str(name): (rate.n, rate.unscored) for name, rate in counted.items()} == {
         "betley": (1, 2), "model-organisms": (1, 2), "all-rows": (3, 0),
     }  # fmt: skip

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from em_bench.stats.intervals import Rate, binary_rate, bounds, clustered_bounds, clustered_rate
+from em_bench.stats.intervals import Rate, binary_rate, bounds, clustered_bounds, clustered_rate, wilson
 
 
 def hits(count, total):
@@ -22,7 +22,7 @@ def test_wilsons_interval_is_that_of_newcombe_1998_table_1(count, total, low, hi
 def test_another_confidence_is_scipys(confidence):
     interval = binomtest(7, 30).proportion_ci(confidence, "wilson")
     rate = binary_rate(hits(7, 30), confidence=confidence)
-    assert (rate.low, rate.high) == (interval.low, interval.high)
+    assert (rate.low, rate.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_a_rate_carries_its_n_and_what_is_unscored():
@@ -67,11 +67,77 @@ def test_clusters_of_one_response_are_about_as_good_as_independent_ones():
 
 
 @pytest.mark.parametrize(("count", "edge"), [(0, 0.0), (10, 1.0)])
-def test_where_all_responses_agree_the_interval_is_wilsons_over_the_probes(count, edge):
+def test_where_all_responses_agree_the_interval_is_wilsons_over_what_they_are_worth(count, edge):
+    """Between the 24 probes and the 240 responses: at most what they miss a rare event as often as."""
     rate = clustered_rate([hits(count, 10)] * 24)
-    wilson = binary_rate([bool(count)] * 24)
-    assert (rate.value, rate.low, rate.high, rate.n) == (edge, wilson.low, wilson.high, 240)
-    assert rate.low < rate.high
+    narrowest, widest = (binary_rate(hits(n * count // 10, n)) for n in (240, 24))
+    assert (rate.value, rate.n, rate.clusters) == (edge, 240, 24)
+    assert narrowest.high - narrowest.low < rate.high - rate.low < widest.high - widest.low
+
+
+@pytest.mark.parametrize("n", [3, 20, 108])
+def test_wilsons_interval_at_a_share_is_scipys(n):
+    for count in range(n + 1):
+        interval = binomtest(count, n).proportion_ci(method="wilson")
+        assert wilson(count / n, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_pooled_responses_have_the_pooled_share_and_an_interval_over_their_clusters():
+    clusters = [hits(30, 30), hits(1, 10), hits(0, 10), hits(2, 10), hits(1, 10)]
+    rate = clustered_rate(clusters, pooled=True)
+    alone = binary_rate(hits(34, 70))
+    assert rate.value == alone.value
+    assert rate.high - rate.low > 2 * (alone.high - alone.low)
+
+
+FEW_FAILURES = [
+    [0] * 8,
+    [1] + [0] * 7,
+    [2] + [0] * 7,
+    [2, 2] + [0] * 6,
+    [2, 2, 2, 2, 0, 0, 0, 0],
+    [2, 2, 2, 2, 2, 2, 2, 2],
+]
+
+
+def test_more_failures_never_give_a_higher_lower_bound():
+    """8 questions with 50 responses each."""
+    lows = [clustered_rate([hits(50 - failures, 50) for failures in each]).low for each in FEW_FAILURES]
+    assert lows == sorted(lows, reverse=True)
+    assert lows[0] > 0.9
+
+
+def test_equally_many_failures_that_lie_a_little_otherwise_change_little():
+    one, other = (
+        clustered_rate([hits(50 - failures, 50) for failures in each])
+        for each in ([2, 2, 2, 2, 0, 0, 0, 0], [2, 2, 2, 1, 1, 0, 0, 0])
+    )
+    assert one.low == pytest.approx(other.low, abs=0.01)
+    assert one.high == pytest.approx(other.high, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_failure_more_anywhere_does_not_raise_the_lower_bound(seed):
+    """Up to a fifth of failures; a tenth of a point is left to the estimate of how alike the responses are."""
+    random = np.random.default_rng(seed)
+    for _ in range(100):
+        probes, responses = [(8, 50), (24, 50), (32, 10)][int(random.integers(3))]
+        failures = random.binomial(responses, random.beta(0.2, 3, probes))
+        more = failures.copy()
+        more[random.integers(probes)] += 1
+        if more.max() <= responses and failures.mean() < responses / 5:
+            one, other = (clustered_rate([hits(responses - f, responses) for f in each]) for each in (failures, more))
+            assert other.low <= one.low + 1e-3
+
+
+@pytest.mark.parametrize(("clusters", "is_too_few"), [(4, True), (5, False)])
+def test_fewer_than_five_clusters_are_too_few(clusters, is_too_few):
+    assert clustered_rate([hits(3, 10)] * clusters).is_too_few is is_too_few
+
+
+@pytest.mark.parametrize(("n", "is_too_few"), [(19, True), (20, False)])
+def test_fewer_than_twenty_independent_responses_are_too_few(n, is_too_few):
+    assert binary_rate(hits(3, n)).is_too_few is is_too_few
 
 
 def test_the_interval_holds_the_rate_and_stays_within_0_and_1():
@@ -92,7 +158,7 @@ def test_the_clustered_interval_covers_the_true_rate_about_as_often_as_it_says(s
     true, covered, trials = shape[0] / sum(shape), 0, 200
     for _ in range(trials):
         counts = random.binomial(10, random.beta(*shape, size=24))
-        rate = clustered_rate([hits(count, 10) for count in counts], resamples=500)
+        rate = clustered_rate([hits(count, 10) for count in counts])
         covered += rate.low <= true <= rate.high
     assert 0.90 <= covered / trials <= 0.99
 

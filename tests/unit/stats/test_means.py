@@ -56,7 +56,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     hits = 0
     for _ in range(200):
         clusters = [list(np.clip(random.normal(mean, 10, 5), 0, 100)) for mean in random.uniform(20, 80, 12)]
-        rate = clustered_mean(clusters, resamples=1000)
+        rate = clustered_mean(clusters)
         hits += rate.low <= 50 <= rate.high
     assert 182 <= hits <= 200
 
@@ -64,7 +64,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_many_prompts_take_little_memory():
     random = np.random.default_rng(1)
     tracemalloc.start()
-    rate = clustered_mean([[score] for score in random.uniform(0, 100, 5_000)], resamples=2_000)
+    rate = clustered_mean([[score] for score in random.uniform(0, 100, 5_000)])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 48.5 < rate.low < rate.value < rate.high < 51.5
