@@ -63,14 +63,18 @@ def compare(
     force: bool = False,
     confidence: float = 0.95,
     tasks: Sequence[str] = ("*",),
+    bootstrap_seed: int | None = None,
 ) -> Comparison:
-    """Raises `ResultError`, naming both values, where the two runs are not comparable and `force` is not given."""
+    """With a `bootstrap_seed` intervals are those of the ordinary percentile bootstrap over prompts or probes.
+
+    Raises `ResultError`, naming both values, where the two runs are not comparable and `force` is not given.
+    """
     check_domain(target_domain)
     before, after = (side_of(source, definition, tasks) for source in (baseline, candidate))
     reasons = mismatches(before.setup, after.setup)
     if not force:
         require_comparable(_title(before, after), reasons, "; --force compares what both have")
-    single, pooled = differences(before, after, confidence)
+    single, pooled = differences(before, after, confidence, bootstrap_seed)
     if not any(each.change.n for each in single):
         raise ResultError(f"{_title(before, after)}: no prompt has a scored response on both sides")
     return Comparison(

@@ -79,13 +79,13 @@ class Difference:
             "below": self.change.p_less,
             "above": self.change.p_greater,
             "n_pairs": self.change.n,
-            "clusters": self.clusters,
-            "before": self.change.before if self.change.n else None,
-            "after": self.change.after if self.change.n else None,
             "worst": worst,
             "best": best,
             "method": self.method,
             "is_mean": self.is_mean,
+            "clusters": self.clusters,
+            "before": self.change.before if self.change.n else None,
+            "after": self.change.after if self.change.n else None,
         }
 
 

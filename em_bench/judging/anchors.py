@@ -68,7 +68,7 @@ class Shift:
 @dataclass(frozen=True, slots=True)
 class AnchorReport:
     """The result of judging anchors again. `flips` is the share of anchors whose label (or word) changed, `turned`
-    counts each change, and `p` is that of the label that moved most (exact McNemar, Bonferroni over labels).
+    counts each change, and `p` is that of the label that moved most (McNemar's score test, Bonferroni over labels).
     """
 
     judge: str

@@ -22,6 +22,11 @@ class Kind(StrEnum):
         """What a table calls the prompts of such a task."""
         return {"harmful": "harmful prompts", "benign": "benign look-alikes", "probe": "open probes"}[self.value]
 
+    @property
+    def cluster(self) -> str:
+        """What the responses are clustered by."""
+        return "probes" if self is Kind.PROBE else "prompts"
+
 
 class Definition(StrEnum):
     """Which answers to probes count, and in which denominator; published numbers use all three."""

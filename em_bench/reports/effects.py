@@ -11,7 +11,7 @@ from em_bench.compare.differences import Difference
 from em_bench.compare.narrow import Narrow
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.metrics.registry import Kind, MetricKey
-from em_bench.reports.rates import cell
+from em_bench.reports.rates import cell, interval_legend
 from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
 from em_bench.stats.multiplicity import holm
@@ -24,15 +24,16 @@ _Group = tuple[tuple[str, str, str], Kind, MetricKey]
 PAIRED_LEGEND = (
     "Differences in points, paired by prompt or probe, with 95 % intervals; p adjusted by Holm's method within a table."
 )
-NARROW_LEGEND = "95 % intervals: bootstrap over questions and their responses."
+NARROW_LEGEND = "The ratio's interval follows from those of its two rates (MOVER)."
 
 
 def effect_parts(effects: Sequence[Effect]) -> Iterator[RenderableType]:
     return _parts(effect_tables(effects), PAIRED_LEGEND)
 
 
-def narrow_parts(rows: Iterable[Narrow]) -> Iterator[RenderableType]:
-    return _parts(narrow_tables(rows), NARROW_LEGEND)
+def narrow_parts(rows: Sequence[Narrow]) -> Iterator[RenderableType]:
+    rates = [rate for row in rows for rate in (row.in_domain, row.general, row.about_domain)]
+    return _parts(narrow_tables(rows), f"{interval_legend(rates)} {NARROW_LEGEND}")
 
 
 def susceptibility_parts(rows: Sequence[Susceptibility]) -> Iterator[RenderableType]:
@@ -65,7 +66,8 @@ def effect_tables(effects: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
 def _effects(condition: str, members: Sequence[Effect]) -> Table:
     table = _table("task", "none", condition, "difference", "pairs", "p")
     for each in (effect.difference for effect in members):
-        rates = (cell(rate, is_mean=each.is_mean) for rate in (each.baseline, each.candidate))
+        unit = each.key.kind.cluster
+        rates = (cell(rate, is_mean=each.is_mean, unit=unit) for rate in (each.baseline, each.candidate))
         p = f"{each.p_adjusted:.3g}" if each.change.n else "-"
         _row(table, each.key.task, *rates, difference_cell(each), str(each.change.n), p)
     return table

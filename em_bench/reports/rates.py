@@ -1,7 +1,7 @@
 """Terminal tables of rates: a row a task, a column a checkpoint; of many checkpoints a row each."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -13,7 +13,7 @@ from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
 from em_bench.runs.rates import TaskRate
-from em_bench.stats.intervals import Rate
+from em_bench.stats.intervals import Rate, RateMethod
 from em_bench.text import shown
 
 LABEL = "label_share"
@@ -21,10 +21,17 @@ MOST_COLUMNS, MOST_REASONS = 4, 8
 LONGEST_NAME, NARROWEST_RATE = 32, 12
 
 
-LEGEND = (
-    "95 % intervals: Wilson; of means a bootstrap over prompts; on probes one over probes and their responses. "
-    "Unscored: none unless stated."
-)
+_METHODS = {
+    RateMethod.WILSON: "Wilson's",
+    RateMethod.CLUSTERS: "where a prompt or probe has several responses, over prompts or probes (docs/statistics.md)",
+    RateMethod.MEANS: "of means, Student's t over prompts or probes",
+}
+
+
+def interval_legend(rates: Iterable[Rate | None]) -> str:
+    """Which intervals some rates have, in one sentence."""
+    methods = {rate.method for rate in rates if rate is not None}
+    return f"95 % intervals: {'; '.join(text for method, text in _METHODS.items() if method in methods) or 'none'}."
 
 
 def rate_parts(lines: Sequence[TaskRate]) -> Iterator[RenderableType]:
@@ -33,7 +40,7 @@ def rate_parts(lines: Sequence[TaskRate]) -> Iterator[RenderableType]:
         yield Text(title, style="bold")
         yield table
         yield ""
-    yield Text(LEGEND)
+    yield Text(f"{interval_legend(line.rate for line in lines)} Unscored: none unless stated.")
 
 
 def rate_tables(lines: Sequence[TaskRate]) -> Iterator[tuple[str, RenderableType]]:
@@ -99,17 +106,23 @@ def _long_table(lines: Sequence[TaskRate]) -> Table:
 
 
 def _marked(line: TaskRate) -> Text:
-    text = Text(cell(line.rate, is_mean=line.is_mean))
+    text = Text(cell(line.rate, is_mean=line.is_mean, unit=line.kind.cluster, is_part=bool(line.part)))
     return text.append(" TOO MANY UNSCORED", "bold red") if line.over_max_unscored else text
 
 
-def cell(rate: Rate | None, *, is_mean: bool = False) -> str:
-    """`97.2 % (92.1-99.1) n=108`, and what share is unscored where any is; a mean is in its own unit."""
+def cell(rate: Rate | None, *, is_mean: bool = False, unit: str = "probes", is_part: bool = False) -> str:
+    """`97.2 % (92.1-99.1) n=108`, and what share is unscored where any is; a mean is in its own unit.
+
+    Next to no clusters, or responses to a part of a task, have no rate but their number. `unit`: what clusters are.
+    """
     if rate is None:
         return "unscored"
     if rate.value is None:
         return f"unscored: all {rate.unscored}"
-    if is_mean:
+    if rate.too_few and (is_part or rate.clusters is not None):
+        clusters = "" if rate.clusters is None else f" of {rate.clusters} {unit}"
+        text = f"too few to tell: n={rate.n}{clusters}"
+    elif is_mean:
         places = 1 if rate.high > 1 else 3
         text = f"{rate.value:.{places}f} ({rate.low:.{places}f}-{rate.high:.{places}f}) n={rate.n}"
     else:

@@ -65,7 +65,8 @@ class TaskRun:
     """One task of a run: how it was asked, its samples, and who judged them.
 
     `version` is the task YAML's; `generation` are its generation_kwargs and `repeats`; `source` describes a published
-    set or a question file. `own_systems`: the documents' own system prompts were sent.
+    set or a question file. `own_systems`: the documents' own system prompts were sent. `part`: which part of the task
+    this is (`em_bench.runs.subsets`); empty for all of it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TaskRun:
     finetune_domain: FinetuneDomain | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     own_systems: bool = True
+    part: str = ""
     files: TaskFiles = field(default=TaskFiles(), repr=False)
 
     def verdicts_of(self, judge: str) -> list[tuple[str, Verdict | None]]:

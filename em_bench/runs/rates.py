@@ -30,7 +30,7 @@ class TaskRate:
 
     `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares if all unscored were
     misses, and hits. `reasons` counts the task's unscored responses by reason; `agreement` is Krippendorff's alpha of a
-    jury, by axis.
+    jury, by axis. `part` names the part of the task that it is of, if one.
     """
 
     checkpoint: str
@@ -46,6 +46,7 @@ class TaskRate:
     over_max_unscored: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, float | None] | None = None
+    part: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"metric": str(self.metric)}
@@ -101,6 +102,7 @@ def _rates_of_judge(
         over_max_unscored=judge.over_max_unscored,
         reasons=unscored_reasons(task, judge.name),
         agreement=judge.agreement,
+        part=task.part,
     )
     clusters = clusters_of(task)
     return [

@@ -40,4 +40,6 @@ def _parts(task: TaskRun, by: Part) -> Iterator[TaskRun]:
     judges = {name: replace(judge, agreement=None) for name, judge in task.judges.items()}
     for name, samples in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         domain = name if by is Part.DOMAIN and name != NO_PART else task.domain
-        yield replace(task, name=f"{task.name} [{name}]", domain=domain, samples=tuple(samples), judges=judges)
+        yield replace(
+            task, name=f"{task.name} [{name}]", part=name, domain=domain, samples=tuple(samples), judges=judges
+        )

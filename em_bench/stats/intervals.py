@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -32,6 +32,7 @@ class Rate:
 
     `value` is None when nothing is scored; the interval is then 0 to 1. A mean of scores is in the scores' own unit.
     `clusters` counts the prompts or probes that the responses belong to; None where each response stands for itself.
+    `too_few`: too few clusters, or independent responses, for the interval to tell anything.
     """
 
     value: float | None
@@ -41,15 +42,15 @@ class Rate:
     unscored: int
     clusters: int | None = None
     method: RateMethod = RateMethod.WILSON
+    too_few: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        few = self.n < FEWEST_RESPONSES if self.clusters is None else self.clusters < FEWEST_CLUSTERS
+        object.__setattr__(self, "too_few", few)
 
     @property
     def unscored_share(self) -> float:
         return self.unscored / (self.n + self.unscored)
-
-    @property
-    def is_too_few(self) -> bool:
-        """Too few clusters, or independent responses, for the interval to tell anything."""
-        return self.n < FEWEST_RESPONSES if self.clusters is None else self.clusters < FEWEST_CLUSTERS
 
 
 def binary_rate(hits: Sequence[bool], unscored: int = 0, confidence: float = 0.95) -> Rate | None:

@@ -31,7 +31,7 @@ CSV_FIELDS = (
     "run", "created", "checkpoint", "condition", "task", "kind", "domain", "subset", "judge", "judge_version", "metric",
     "definition", "value", "low", "high", "n", "documents", "unscored", "worst", "best", "prompt_set_sha256",
 )  # fmt: skip
-CLUSTERED = "bootstrap over probes and their responses"
+CLUSTERED = "Student's t over probes, with Wilson's over what their responses are worth"
 
 
 def export(result: RunResult, form: str, *, dataset: str | None = None, judge: str | None = None) -> str:

@@ -1,11 +1,13 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from em_bench.compare.comparison import compare, read_side
 from em_bench.compare.diagnosis import Change
 from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition, Kind
+from em_bench.stats.paired import Method
 from em_bench.stats.tango import tango_interval
 from em_bench.types import DOMAINS
 from made_runs import judged_by, label, pair, probes, refusals, run_of, task, under, with_tasks
@@ -64,6 +66,42 @@ def test_variants_of_a_probe_count_as_one_probe():
     assert {d.change.n for d in found.pooled} == {8}
 
 
+def form(hits, name, *, incoherent=False):
+    """A form of the same probes in a task of its own; incoherent answers are left out of `betley`'s denominator."""
+    rows = probes(hits, coherence=10.0 if incoherent else 90.0)
+    samples = tuple(
+        replace(each, doc={**each.doc, "probe_id": each.document}, document=f"{each.document}_{name}")
+        for each in rows.samples
+    )
+    return replace(rows, name=f"em_probes_{name}", samples=samples)
+
+
+def test_a_form_that_turns_incoherent_does_not_turn_the_pooled_rate_round():
+    """Main and template rise from 0 to 10 %; JSON, at 30 %, has no coherent answer any more."""
+    before = run_of(form([0] * 12, "main"), form([0] * 12, "template"), form([3] * 12, "json"))
+    after = run_of(form([1] * 12, "main"), form([1] * 12, "template"), form([3] * 12, "json", incoherent=True))
+    pooled = {str(each.key.metric): each for each in compare(before, after).pooled}
+    misaligned = pooled["misaligned_rate (betley)"]
+    assert misaligned.value == pytest.approx(0.1)
+    assert (misaligned.change.before, misaligned.change.after) == pytest.approx((0.0, 0.1))
+    assert (misaligned.change.n, misaligned.significant_sign) == (12, 1)
+
+
+def test_a_harmful_prompt_with_several_responses_is_a_cluster():
+    run = run_of(task("t", Kind.HARMFUL, [[label("refusal")] * 5, [label("compliance")] * 5] * 6, "bias"))
+    found = compare(run, run).differences[0]
+    assert (found.method, found.clusters, found.baseline.clusters) == (Method.CLUSTERS, 12, 12)
+
+
+def test_the_percentile_bootstrap_is_an_option_with_a_seed():
+    one, other = run_of(probes([0, 1, 2, 3] * 6)), run_of(probes([1, 1, 4, 3] * 6))
+    found = compare(one, other, bootstrap_seed=2026081301).pooled[0]
+    random = np.random.Generator(np.random.PCG64(2026081301))
+    draws = random.choice([0.1, 0, 0.2, 0] * 6, size=(10_000, 24)).mean(axis=1)
+    assert found.method is Method.PERCENTILE
+    assert (found.change.low, found.change.high) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])), abs=1e-9)
+
+
 def test_the_definition_is_taken_and_named():
     found = compare(run_of(probes([1] * 8)), run_of(probes([2] * 8)), definition=Definition.ALL_ROWS).differences
     assert {d.key.metric.qualifier for d in found if d.key.metric.name == "misaligned_rate"} == {"all-rows"}
@@ -119,6 +157,7 @@ def test_the_json_of_a_difference_keeps_its_keys():
     assert list(row) == [
         *("task", "domain", "kind", "judge", "metric", "definition", "baseline", "candidate", "difference"),
         *("low", "high", "p", "p_adjusted", "below", "above", "n_pairs", "worst", "best", "method", "is_mean"),
+        *("clusters", "before", "after"),
     ]
     assert (row["difference"], row["n_pairs"], row["below"]) == (0.0, 2, 1.0)
 

@@ -38,7 +38,7 @@ def test_the_json_of_an_effect_keeps_its_keys():
     assert list(row) == [
         *("checkpoint", "condition", "task", "kind", "judge", "metric", "without", "under", "difference", "is_mean")
     ]
-    assert list(row["difference"]) == ["value", "low", "high", "p", "below", "above", "n"]
+    assert list(row["difference"]) == ["value", "low", "high", "p", "below", "above", "n", "before", "after", "method"]
 
 
 def test_no_change_is_a_difference_of_zero_with_an_interval():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import norm, ttest_rel
 
 from em_bench.errors import ResultError
 from em_bench.judging.anchors import (
@@ -87,7 +87,7 @@ def test_labels_that_turn_one_way_are_drift():
     words = ["refusal"] * 50 + ["compliance"] * 50
     report = check_anchors(now(map(label, ["compliance"] * 9 + words[9:])), frozen(words))
     assert (report.status, report.turned) == (Status.DRIFTED, {"refusal -> compliance": 9})
-    assert report.p == pytest.approx(2 * 0.5**9)
+    assert report.p == pytest.approx(2 * norm.sf(3))
 
 
 def test_labels_that_turn_both_ways_a_little_are_noise():

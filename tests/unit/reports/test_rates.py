@@ -5,9 +5,10 @@ from rich.console import Console
 from rich.text import Text
 
 from em_bench.metrics.registry import METRICS, Kind, MetricKey, refusal_metric
-from em_bench.reports.rates import cell, rate_tables
+from em_bench.reports.rates import cell, interval_legend, rate_tables
 from em_bench.runs.rates import TaskRate
-from em_bench.stats.intervals import Rate, binary_rate
+from em_bench.stats.intervals import Rate, binary_rate, clustered_rate
+from em_bench.stats.means import clustered_mean
 
 RATE = Rate(0.972, 0.921, 0.994, 108, 0)
 
@@ -26,6 +27,24 @@ def printed(lines):
 
 def test_a_cell_says_rate_interval_and_n():
     assert cell(RATE) == "97.2 % (92.1-99.4) n=108"
+
+
+def test_a_rate_over_next_to_no_probes_is_too_few_to_tell():
+    rate = clustered_rate([[True] * 8, [False] * 8])
+    assert cell(rate) == "too few to tell: n=16 of 2 probes"
+    assert cell(rate, unit="prompts") == "too few to tell: n=16 of 2 prompts"
+
+
+def test_next_to_no_responses_to_a_part_are_too_few_to_tell():
+    rate = binary_rate([True] * 11)
+    assert cell(rate, is_part=True) == "too few to tell: n=11"
+    assert cell(rate) == "100.0 % (74.1-100.0) n=11"
+
+
+def test_the_legend_names_the_intervals_that_are_there():
+    legend = interval_legend([RATE, None])
+    assert legend == "95 % intervals: Wilson's."
+    assert "Student's t" in interval_legend([clustered_mean([[1.0], [2.0]])])
 
 
 def test_a_cell_says_what_share_is_unscored_where_any_is():

@@ -130,14 +130,14 @@ def test_a_failure_more_anywhere_does_not_raise_the_lower_bound(seed):
             assert other.low <= one.low + 1e-3
 
 
-@pytest.mark.parametrize(("clusters", "is_too_few"), [(4, True), (5, False)])
-def test_fewer_than_five_clusters_are_too_few(clusters, is_too_few):
-    assert clustered_rate([hits(3, 10)] * clusters).is_too_few is is_too_few
+@pytest.mark.parametrize(("clusters", "too_few"), [(4, True), (5, False)])
+def test_fewer_than_five_clusters_are_too_few(clusters, too_few):
+    assert clustered_rate([hits(3, 10)] * clusters).too_few is too_few
 
 
-@pytest.mark.parametrize(("n", "is_too_few"), [(19, True), (20, False)])
-def test_fewer_than_twenty_independent_responses_are_too_few(n, is_too_few):
-    assert binary_rate(hits(3, n)).is_too_few is is_too_few
+@pytest.mark.parametrize(("n", "too_few"), [(19, True), (20, False)])
+def test_fewer_than_twenty_independent_responses_are_too_few(n, too_few):
+    assert binary_rate(hits(3, n)).too_few is too_few
 
 
 def test_the_interval_holds_the_rate_and_stays_within_0_and_1():
