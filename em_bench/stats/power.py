@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom, norm, t
 
-from em_bench.stats.intervals import Floats
+from em_bench.stats.clusters import Floats
 from em_bench.stats.tango import tango_interval
 
 POWER = 0.8
