@@ -13,6 +13,7 @@ from em_bench.cli.options import (
     AS_JSON,
     DEFINITION,
     DRY_RUN,
+    FAIL_UNSCORED,
     JUDGE_MODEL,
     JUDGE_OPTION,
     JUDGES,
@@ -23,6 +24,7 @@ from em_bench.cli.options import (
     choices,
     judge_options,
 )
+from em_bench.cli.unscored import EXITS, exit_if_unscored
 from em_bench.errors import ResultError
 from em_bench.runs.subsets import Part
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 app = typer.Typer(**APP)
 
 
-@command(app, "judge", "docs/run.md", "docs/judges.md")
+@command(app, "judge", "docs/run.md", "docs/judges.md", exits=EXITS)
 def judge_command(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Runs, folders of runs, journals, JSONL or CSV files.")
@@ -47,6 +49,7 @@ def judge_command(
         Path | None, typer.Option(metavar="FOLDER", help="Where to write. By default beside what is read.")
     ] = None,
     max_unscored: MAX_UNSCORED = None,
+    fail_unscored: FAIL_UNSCORED = None,
     dry_run: DRY_RUN = False,
     price_in: Annotated[
         float | None, typer.Option(min=0, metavar="PRICE", help="Of a million prompt tokens, for --dry-run.")
@@ -70,7 +73,9 @@ def judge_command(
         show(judging_forecast_lines(usages, price_in, price_out))
         return
     with warn_at_end():
-        _show_judged(api.judge(paths, selection, kind=kind, output=output))
+        runs = api.judge(paths, selection, kind=kind, output=output)
+        _show_judged(runs)
+    exit_if_unscored(runs, fail_unscored)
 
 
 def _show_judged(runs: "Sequence[Run]") -> None:

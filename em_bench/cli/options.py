@@ -62,6 +62,16 @@ MAX_UNSCORED = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Warn when a larger share is unscored. By default 0.05."),
 ]
+FAIL_UNSCORED = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Exit with 3 when a judge leaves a larger share of a task unscored. A judge that scored nothing always "
+        "does.",
+    ),
+]
 TABLE_KIND = Annotated[
     Kind | None,
     typer.Option("--kind", metavar=choices(tuple(Kind)), help="The kind of the prompts in a table. By default probe."),

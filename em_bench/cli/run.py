@@ -13,6 +13,7 @@ from em_bench.cli.console import gate_exit_code, show, show_json
 from em_bench.cli.options import (
     AS_JSON,
     DRY_RUN,
+    FAIL_UNSCORED,
     JUDGE_MODEL,
     JUDGE_OPTION,
     JUDGES,
@@ -22,6 +23,7 @@ from em_bench.cli.options import (
     TOPIC,
     judge_options,
 )
+from em_bench.cli.unscored import exit_if_unscored
 from em_bench.errors import ConfigError
 from em_bench.harness.options import SUITE
 from em_bench.text import LONGEST_MESSAGE, shown
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from em_bench.harness.until_decided import Decided
     from em_bench.runs.model import Run
 
-EXITS = "0 done; with --until-decided 0 pass, 1 regress, 3 inconclusive"
+EXITS = "0 done; 3 too much is unscored (--fail-unscored); with --until-decided 0 pass, 1 regress, 3 inconclusive"
 app = typer.Typer(**APP)
 
 
@@ -110,6 +112,7 @@ def run_command(
     rubric: RUBRIC = None,
     topic: TOPIC = None,
     max_unscored: MAX_UNSCORED = None,
+    fail_unscored: FAIL_UNSCORED = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to write. By default runs/CHECKPOINT.")
     ] = None,
@@ -161,7 +164,9 @@ def run_command(
     elif until_decided is not None:
         _show_decided(api.evaluate_until_decided(options, until_decided, policy, _report), as_json)
     else:
-        _show_outcome(api.evaluate(options, _report), as_json)
+        runs = api.evaluate(options, _report)
+        _show_outcome(runs, as_json)
+        exit_if_unscored(runs, fail_unscored)
 
 
 def _quiet() -> None:

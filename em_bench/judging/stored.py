@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -19,6 +18,7 @@ from em_bench.metrics.documents import document_metrics
 from em_bench.metrics.registry import Kind, directions
 from em_bench.prompts.sources import rubric_of
 from em_bench.runs.model import Run, TaskRun
+from em_bench.runs.newest import JUDGED, write_time
 from em_bench.runs.read import NO_FILTER, parse_run
 from em_bench.types import Sample, Verdict
 
@@ -118,12 +118,12 @@ def write_run(run: Run, tasks: Sequence[StoredResponses], folder: Path | None = 
         source = run.path.parent if run.results else run.path
         place = folder / (re.sub(r"[^\w.-]+", "__", str(source)).strip("_.")[-200:] or "judged")
     place.mkdir(parents=True, exist_ok=True)
-    date = datetime.now().isoformat().replace(":", "-")
-    path, results = place / f"results_{date}.json", _results(run, tasks)
+    time = write_time(place)  # what is judged now is what is read next, even after a clock was set back
+    path, results = place / f"results_{time.name}.json", _results(run, tasks) | {JUDGED: time.date}
     lines = {task.name: task.lines() for task in tasks}
     for name, own in lines.items():
         text = "".join(_json(line) + "\n" for line in own)
-        (place / f"samples_{name}_{date}.jsonl").write_text(text, encoding="utf-8")
+        (place / f"samples_{name}_{time.name}.jsonl").write_text(text, encoding="utf-8")
     path.write_text(_json(results, indent=2), encoding="utf-8")
     return parse_run(path, results, lambda task: ((f"{path}: {task}", line) for line in lines[task]))
 

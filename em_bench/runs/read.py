@@ -14,6 +14,7 @@ from typing import Any
 from em_bench.errors import ConfigError, ResultError
 from em_bench.readers import json_lines, read_object, read_text
 from em_bench.runs.model import JudgedSample, Run, TaskFiles, TaskRun
+from em_bench.runs.newest import name_date, newest
 from em_bench.runs.provenance import CHECKPOINT_KEYS, checkpoint_arguments, checkpoint_of, provenance_of
 from em_bench.runs.record import parse_record
 from em_bench.types import Verdict
@@ -44,14 +45,13 @@ def find_runs(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise ResultError(f"{path} is not there; give the folder that lm_eval --output_path wrote to")
-    results = sorted((file for file in path.rglob("*.json") if RESULTS_NAME.fullmatch(file.name)), key=_written)
+    results = sorted((file for file in path.rglob("*.json") if RESULTS_NAME.fullmatch(file.name)), key=name_date)
     if not results:
         raise ResultError(f"{path} holds no results_*.json; give the folder that lm_eval --output_path wrote to")
-    return list({file.parent: file for file in results}.values())
-
-
-def _written(path: Path) -> str:
-    return path.stem.rpartition("_")[2]
+    by_folder: dict[Path, list[Path]] = {}
+    for file in results:
+        by_folder.setdefault(file.parent, []).append(file)
+    return [newest(files) for files in by_folder.values()]
 
 
 def read_run(path: Path, only: str | None = None) -> Run:
@@ -100,7 +100,7 @@ def read_one_run(path: Path) -> Run:
 
 def samples_file(results: Path, task: str) -> Path:
     """The samples file beside a results file. Raises `ResultError` when it is missing."""
-    path = results.with_name(f"samples_{file_name(task, str(results))}_{_written(results)}.jsonl")
+    path = results.with_name(f"samples_{file_name(task, str(results))}_{name_date(results)}.jsonl")
     if not path.is_file():
         raise ResultError(f"{path} is missing; run lm_eval with --log_samples")
     return path

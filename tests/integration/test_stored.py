@@ -347,11 +347,35 @@ def test_a_fault_of_the_server_loses_nothing_scores_nothing_and_is_counted(em_be
 def test_when_all_fails_every_response_is_there_unscored_and_the_alarm_is_raised(em_bench, table, tmp_path, caplog):
     with JudgeServer(then=error(401, "bad key")) as server:
         ended = em_bench("judge", "--judges", "llm", *options(server), table)
-    assert ended.code == 0
+    assert ended.code == 3
+    assert f"judge 'llm' scored none of {COUNT} responses" in ended.err
     assert "TOO MANY ARE UNSCORED" in caplog.text
     found = judged(tmp_path / "answers_judged")
     assert [each.response for each in found] == [f"Answer {n}." for n in range(COUNT)]
     assert all(each.verdicts["llm"].unscored for each in found)
+
+
+@pytest.mark.parametrize(("share", "code"), [("0.1", 3), ("0.2", 0)])
+def test_more_unscored_than_is_allowed_ends_with_3(em_bench, table, share, code):
+    def respond(body):
+        return error(400, "no") if "Answer 2." in body["messages"][-1]["content"] else numbered(body)
+
+    with JudgeServer(then=respond) as server:
+        ended = em_bench("judge", "--judges", "llm", "--fail-unscored", share, *options(server), table)
+    assert ended.code == code
+    assert ("left 1 of 6 responses unscored" in ended.err) == (code == 3)
+
+
+def test_after_a_clock_was_set_back_what_was_judged_last_is_what_is_read(em_bench, run_folder):
+    (path,) = find_runs(run_folder)
+    date = path.stem.rpartition("_")[2]
+    for file in path.parent.iterdir():
+        file.rename(file.with_name(file.name.replace(date, "2099-01-01T00-00-00.000000")))
+    with JudgeServer(then=answer("It does.\nVERDICT: refusal")) as server:
+        ended = em_bench("judge", "--judges", "llm", *options(server), run_folder)
+    (newest,) = find_runs(run_folder)
+    assert f"written: {newest}" in ended.out
+    assert set(judged(run_folder, "em_tiny")[0].verdicts) == {"length", "llm"}
 
 
 def test_passing_faults_are_asked_again_and_leave_no_trace(em_bench, table, tmp_path):
@@ -502,7 +526,7 @@ def test_several_inputs_are_one_batch_and_equal_responses_are_asked_about_once(e
 def test_the_alarm_names_its_input(em_bench, table, caplog):
     with JudgeServer(then=answer("nonsense", logprobs=False)) as server:
         ended = em_bench("judge", "--judges", "llm", *options(server), table)
-    assert ended.code == 0
+    assert ended.code == 3
     last = caplog.records[-1].getMessage()
     assert last.startswith("em-bench: TOO MANY ARE UNSCORED")
     assert "answers: answers: judge 'llm' left 6 of 6" in last
