@@ -47,7 +47,7 @@ def test_wheel_holds_packages_tasks_and_data(wheel: Path) -> None:
         "em_bench/lm_eval_tasks/prompts/privacy/harmful.jsonl",
         "em_bench/lm_eval_tasks/probes/json.jsonl",
         "em_bench/lm_eval_tasks/em_published/em_questions.yaml",
-        "em_bench/published_sets.yaml",
+        "em_bench/prompts/published/catalogue.yaml",
     }
     assert wanted <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/", "judges/", "lm_eval_tasks/"))]
