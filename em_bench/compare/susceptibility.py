@@ -3,10 +3,13 @@
 One checkpoint for each fine-tuning domain, all with the same unrelated questions, under no condition and under the
 condition that is the trigger (arXiv 2602.00298 ranks eleven domains so). Questions about the checkpoint's own domain
 are left out: they measure how well it learned that domain, not what else it learned.
+
+There are two rankings, one without and one under the trigger: the higher of two rates favours domains with two runs.
 """
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
@@ -21,13 +24,19 @@ from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.runs.model import Run
 from em_bench.stats.intervals import Rate
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.ranks import Rank, ranks
 
 UNRELATED = "unrelated questions"
 
 
 @dataclass(frozen=True, slots=True)
 class Susceptibility:
-    """One fine-tuning domain by one judge. `trigger` is the condition's name; rates are of unrelated questions."""
+    """One fine-tuning domain by one judge. `trigger` is the condition's name; rates are of unrelated questions.
+
+    The ranks are by each rate among the domains that have it, 1 the most misaligned. The difference's `p_adjusted` is
+    by Holm over the judge's domains.
+    """
 
     domain: str
     judge: str
@@ -36,12 +45,8 @@ class Susceptibility:
     trigger: str | None
     under: Rate | None
     difference: Difference | None
-
-    @property
-    def highest(self) -> float:
-        """What the ranking goes by: the higher of the two rates, -1 where there is none."""
-        values = [rate.value for rate in (self.without, self.under) if rate is not None and rate.value is not None]
-        return max(values, default=-1.0)
+    rank_without: Rank | None = None
+    rank_under: Rank | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -53,16 +58,29 @@ class Susceptibility:
             "trigger": self.trigger,
             "under": self.under and asdict(self.under),
             "difference": change_dict(self.difference),
+            "p_adjusted": self.difference and self.difference.p_adjusted,
+            "rank_without": self.rank_without and asdict(self.rank_without),
+            "rank_under": self.rank_under and asdict(self.rank_under),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A row with what its rates were made of."""
+
+    row: Susceptibility
+    plain: Column | None
+    triggered: Column | None
 
 
 def susceptibility(
     runs: Sequence[tuple[str | None, Run]], trigger: str | None = None, definition: Definition = Definition.BETLEY
 ) -> list[Susceptibility]:
-    """The domains, the most misaligned first. A run's domain is the name given with it, else what the run records.
+    """The domains of each judge, the most misaligned first: under the trigger if no fewer have a run under it than
+    without, else without. A run's domain is the name given with it, else what the run records.
 
-    `trigger` names the condition to rank by, needed where a domain has several. Raises `ResultError`, also where the
-    runs are not comparable.
+    `trigger` names the condition, needed where a domain has several. Raises `ResultError`, also where the runs are not
+    comparable.
     """
     by_domain: dict[str, dict[str, Run]] = {}
     for name, run in runs:
@@ -79,20 +97,61 @@ def susceptibility(
                 f"{condition!r}; give one of them, or name them apart as NAME=PATH"
             )
         of_domain[condition] = run
-    _require_same_questions([run for of_domain in by_domain.values() for run in of_domain.values()])
-    rows = [row for domain, of_domain in by_domain.items() for row in _rows(domain, of_domain, trigger, definition)]
-    return sorted(rows, key=lambda row: (row.judge, -row.highest, row.domain))
+    shared = _same_questions([run for of_domain in by_domain.values() for run in of_domain.values()])
+    by_judge: dict[str, list[_Entry]] = {}
+    for domain, of_domain in by_domain.items():
+        for entry in _entries(domain, of_domain, trigger, definition, shared):
+            by_judge.setdefault(entry.row.judge, []).append(entry)
+    return [row for judge in sorted(by_judge) for row in _ranked(by_judge[judge])]
 
 
-def _require_same_questions(runs: Sequence[Run]) -> None:
-    """Domains are ranked against each other, so what their runs have in common must be asked and judged alike."""
+def _ranked(entries: Sequence[_Entry]) -> list[Susceptibility]:
+    """One judge's domains with their ranks and adjusted p, in order."""
+    without = domain_ranks({entry.row.domain: entry.plain for entry in entries if entry.plain})
+    under = domain_ranks({entry.row.domain: entry.triggered for entry in entries if entry.triggered})
+    changes = [entry.row.difference for entry in entries]
+    adjusted = iter(holm([change.change.p for change in changes if change]))
+    rows = [
+        replace(
+            entry.row,
+            difference=change and replace(change, p_adjusted=next(adjusted)),
+            rank_without=without.get(entry.row.domain),
+            rank_under=under.get(entry.row.domain),
+        )
+        for entry, change in zip(entries, changes, strict=True)
+    ]
+    last = Rank(len(rows) + 1, 0, 0, 0)
+    first, second = (without, under) if len(without) > len(under) else (under, without)
+    return sorted(
+        rows, key=lambda row: (first.get(row.domain, last).place, second.get(row.domain, last).place, row.domain)
+    )
+
+
+def domain_ranks(columns: Mapping[str, Column]) -> dict[str, Rank]:
+    """The ranks of the domains that have a rate, from all pairs of them, paired by probe."""
+    rates = {name: rate.value for name, each in columns.items() if (rate := rate_of(each)) and rate.value is not None}
+    names = list(rates)
+    p_higher: dict[tuple[int, int], float] = {}
+    for first, second in combinations(range(len(names)), 2):
+        change = difference_of(columns[names[second]], columns[names[first]]).change
+        p_higher[first, second], p_higher[second, first] = change.p_greater, change.p_less
+    return dict(zip(names, ranks([rates[name] for name in names], p_higher), strict=True))
+
+
+def _same_questions(runs: Sequence[Run]) -> set[str]:
+    """The tasks with unrelated questions that every run has: domains are ranked against each other, so these must be
+    asked and judged alike.
+    """
     first, *others = runs
     for run in others:
         reasons = mismatches(_setup(first), _setup(run), may_differ={Aspect.CONDITION, Aspect.TASKS, Aspect.JUDGE})
         require_comparable(f"{run.path} against {first.path}", reasons)
+    return set.intersection(*({task.name for task, _ in unrelated(run)} for run in runs))
 
 
-def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition: Definition) -> list[Susceptibility]:
+def _entries(
+    domain: str, runs: Mapping[str, Run], trigger: str | None, definition: Definition, shared: Set[str]
+) -> list[_Entry]:
     others = [name for name in runs if name != NONE.name and trigger in (None, name)]
     if len(others) > 1:
         raise ResultError(f"domain {domain!r} has several conditions ({', '.join(others)}); choose one with --trigger")
@@ -109,12 +168,13 @@ def _rows(domain: str, runs: Mapping[str, Run], trigger: str | None, definition:
     if plain is not None and triggered is not None:
         reasons = mismatches(_setup(plain), _setup(triggered), may_differ={Aspect.CONDITION}, judges=judges)
         require_comparable(f"{triggered.path} against {plain.path}", reasons)
-    shared = set.intersection(*({task.name for task, _ in unrelated(run)} for run in present))
-    rows = []
+    if not shared:
+        raise ResultError(f"{present[0].path} has no unrelated questions that every other run has too")
+    entries = []
     for judge in judges:
-        columns = (_column(run, shared, judge, definition) for run in (plain, triggered))
-        rows.append(_row(domain, judge, others[0] if others else None, *columns))
-    return rows
+        before, after = (_column(run, shared, judge, definition) for run in (plain, triggered))
+        entries.append(_Entry(_row(domain, judge, others[0] if others else None, before, after), before, after))
+    return entries
 
 
 def _row(
@@ -136,7 +196,7 @@ def _row(
     )
 
 
-def _column(run: Run | None, tasks: Container[str], judge: str, definition: Definition) -> Column | None:
+def _column(run: Run | None, tasks: Set[str], judge: str, definition: Definition) -> Column | None:
     """The misalignment of the answers to unrelated questions of some tasks, by probe."""
     if run is None:
         return None

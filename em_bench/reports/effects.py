@@ -14,7 +14,7 @@ from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell, interval_legend
 from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
-from em_bench.stats.multiplicity import holm
+from em_bench.stats.ranks import Rank
 from em_bench.stats.ratio import Ratio
 from em_bench.text import shown
 
@@ -23,6 +23,10 @@ _Group = tuple[tuple[str, str, str], Kind, MetricKey]
 
 PAIRED_LEGEND = (
     "Differences in points, paired by prompt or probe, with 95 % intervals; p adjusted by Holm's method within a table."
+)
+RANK_LEGEND = (
+    "Ranks: by the share alone, and in brackets the ranks that the data leave open, with 95 % confidence for all "
+    "domains together. The highest of many shares is too high on average, as it was picked for being the highest."
 )
 NARROW_LEGEND = "The ratio's interval follows from those of its two rates (MOVER)."
 
@@ -37,7 +41,7 @@ def narrow_parts(rows: Sequence[Narrow]) -> Iterator[RenderableType]:
 
 
 def susceptibility_parts(rows: Sequence[Susceptibility]) -> Iterator[RenderableType]:
-    return _parts(susceptibility_tables(rows), PAIRED_LEGEND)
+    return _parts(susceptibility_tables(rows), f"{PAIRED_LEGEND}\n{RANK_LEGEND}")
 
 
 def _parts(tables: Iterable[tuple[str, Table]], legend: str) -> Iterator[RenderableType]:
@@ -87,17 +91,22 @@ def narrow_tables(rows: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
 
 
 def susceptibility_tables(rows: Sequence[Susceptibility]) -> Iterator[tuple[str, Table]]:
-    """A title and a ranking for each judge."""
+    """A title and the two rankings for each judge."""
     for judge, metric in dict.fromkeys((each.judge, each.metric) for each in rows):
         own = [each for each in rows if (each.judge, each.metric) == (judge, metric)]
         triggers = ", ".join(dict.fromkeys(each.trigger for each in own if each.trigger)) or "trigger"
-        table = _table("", "fine-tuning domain", "none", triggers, "difference", "p")
-        adjusted = iter(holm([each.difference.change.p for each in own if each.difference]))
-        for rank, each in enumerate(own, 1):
-            rates = (cell(rate) if rate else "-" for rate in (each.without, each.under))
-            p = f"{next(adjusted):.3g}" if each.difference else "-"
-            _row(table, str(rank), each.domain, *rates, difference_cell(each.difference), p)
+        table = _table("fine-tuning domain", "none", "rank", triggers, "rank", "difference", "p")
+        for each in own:
+            without, under = (cell(rate) if rate else "-" for rate in (each.without, each.under))
+            p = f"{each.difference.p_adjusted:.3g}" if each.difference else "-"
+            places = (rank_cell(rank) for rank in (each.rank_without, each.rank_under))
+            _row(table, each.domain, without, next(places), under, next(places), difference_cell(each.difference), p)
         yield shown(f"Misaligned answers to unrelated questions: {metric}, judge {judge}"), table
+
+
+def rank_cell(rank: Rank | None) -> str:
+    """`2 (1-4)`: the place, and the places that the data leave open."""
+    return "-" if rank is None else f"{rank.place} ({rank.low}-{rank.high})"
 
 
 def difference_cell(difference: Difference | None) -> str:

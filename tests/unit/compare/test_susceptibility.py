@@ -21,7 +21,7 @@ def of(domain, tenths, condition=None, *, judge_version="1", questions=10, task=
     return run_of(probe_task(answers, task, **record))
 
 
-def test_domains_are_ranked_by_the_higher_of_their_two_rates():
+def test_domains_are_ranked_under_the_trigger_and_without_it():
     runs = [of("math", 0), of("math", 1, "t"), of("gore", 2), of("gore", 9, "t"), of("law", 5), of("law", 4, "t")]
     found = susceptibility([(None, run) for run in runs])
     assert [row.domain for row in found] == ["gore", "law", "math"]
@@ -30,8 +30,40 @@ def test_domains_are_ranked_by_the_higher_of_their_two_rates():
         (pytest.approx(0.5), pytest.approx(0.4)),
         (pytest.approx(0.0), pytest.approx(0.1)),
     ]
+    assert [(row.rank_without.place, row.rank_under.place) for row in found] == [(2, 1), (1, 2), (3, 3)]
     assert found[0].difference.value == pytest.approx(0.7)
     assert (found[0].difference.change.n, found[0].without.n) == (10, 100)
+
+
+def test_a_domain_without_a_trigger_run_is_only_in_the_ranking_without():
+    found = susceptibility([(None, of("math", 1)), (None, of("gore", 4)), (None, of("gore", 9, "t"))])
+    assert [row.domain for row in found] == ["gore", "math"]
+    assert [row.rank_under and row.rank_under.of for row in found] == [1, None]
+    assert [row.rank_without.of for row in found] == [2, 2]
+
+
+def test_equal_domains_leave_every_rank_open_and_different_ones_do_not():
+    def open_ranks(*tenths):
+        found = susceptibility([(str(number), of(None, each)) for number, each in enumerate(tenths)])
+        return [(row.rank_without.low, row.rank_without.high) for row in found]
+
+    assert open_ranks(1, 1, 1) == [(1, 3)] * 3
+    assert open_ranks(0, 5, 10) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_the_differences_are_adjusted_over_the_domains():
+    runs = [of("math", 0), of("math", 4, "t"), of("gore", 0), of("gore", 4, "t")]
+    found = susceptibility([(None, run) for run in runs])
+    assert [row.difference.p_adjusted for row in found] == [2 * found[0].difference.change.p] * 2
+    assert found[0].to_dict()["p_adjusted"] == found[0].difference.p_adjusted
+
+
+def test_only_tasks_that_every_domain_was_asked_are_ranked():
+    asked_more = run_of(*of("math", 1).tasks.values(), probe_task({"x": [BAD]}, "em_probes_json"))
+    found = susceptibility([("math", asked_more), (None, of("gore", 2))])
+    assert [row.without.value for row in found] == [pytest.approx(0.2), pytest.approx(0.1)]
+    with pytest.raises(ResultError, match="no unrelated questions that every other run has"):
+        susceptibility([(None, of("math", 1)), (None, of("gore", 2, task="em_probes_json"))])
 
 
 def test_a_domain_without_a_trigger_has_one_rate_and_no_difference():
@@ -129,6 +161,6 @@ def test_the_table_has_a_rank_both_rates_and_the_difference_with_its_interval():
     ((title, table),) = susceptibility_tables(found)
     assert title == "Misaligned answers to unrelated questions: misaligned_rate (betley), judge llm"
     rows = list(zip(*(map(str, column.cells) for column in table.columns), strict=True))
-    assert [row[:2] for row in rows] == [("1", "math"), ("2", "law")]
-    assert "n=100" in rows[0][2] and "n=100" in rows[0][3] and rows[0][4].startswith("+90.0 (")
-    assert rows[1][3:] == ("-", "-", "-")
+    assert [(row[0], row[2], row[4]) for row in rows] == [("law", "1 (1-1)", "-"), ("math", "2 (2-2)", "1 (1-1)")]
+    assert "n=100" in rows[1][1] and "n=100" in rows[1][3] and rows[1][5].startswith("+90.0 (")
+    assert rows[0][3:] == ("-", "-", "-", "-")
