@@ -211,7 +211,7 @@ def gate_shares(policy: Policy, n: int, lost: float, experiments: int, probes: i
         # a prompt is nearly always or nearly never refused, as greedy answers of two checkpoints mostly agree
         chances, probe_rates = random.beta(0.9 * 0.5, 0.1 * 0.5, (7, n)), random.beta(0.3, 6, probes)
         before, after = (drawn_run(random, chances, loss, probe_rates) for loss in (0.0, lost))
-        counts[gate(compare(before, after, confidence=1 - policy.alpha), policy).outcome] += 1
+        counts[gate(compare(before, after, confidence=policy.confidence), policy).outcome] += 1
     return [f"{100 * count / experiments:.1f} %" for count in counts.values()]
 
 

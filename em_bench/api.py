@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from em_bench.compare.conditions import Effect
     from em_bench.compare.gate import GateResult
     from em_bench.compare.narrow import Narrow
+    from em_bench.compare.plan import Plan
     from em_bench.compare.sequential import SequentialResult
     from em_bench.compare.susceptibility import Susceptibility
     from em_bench.harness.doctor import Finding
@@ -58,6 +59,7 @@ __all__ = [
     "Kind",
     "LabelMap",
     "Links",
+    "PlanOptions",
     "calibrate",
     "check_anchors",
     "compare",
@@ -76,6 +78,7 @@ __all__ = [
     "load_calibration",
     "load_run",
     "narrow",
+    "plan",
     "published",
     "replay_gate",
     "save_calibration",
@@ -177,7 +180,9 @@ class CompareOptions:
     """A baseline and the candidates to compare with it: runs, or JSONL or CSV files of scored answers.
 
     `target_domain` was meant to change. `tasks` are names or patterns. `policy` is the file of a gate, which also sets
-    the level of confidence. `force` compares runs that are not comparable.
+    the level of confidence. `force` compares runs that are not comparable. `reruns` are further runs of the baseline:
+    they count with it, and show how much verdicts change from one run to the next. `calibration` is a file of
+    `calibrate`, for whose judge's errors the gate corrects; by default the policy's.
     """
 
     baseline: Path
@@ -187,22 +192,28 @@ class CompareOptions:
     tasks: Sequence[str] = ("*",)
     policy: Path | None = None
     force: bool = False
+    reruns: Sequence[Path] = ()
+    calibration: Path | None = None
 
 
 def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | None]]":
     """Paired differences of each candidate with their diagnosis, and the gate's verdict where a policy is given."""
+    from em_bench.calibration.calibrate import read_calibration
+    from em_bench.calibration.judge_error import judge_error
     from em_bench.compare import comparison as room
     from em_bench.compare.gate import gates
     from em_bench.compare.policy import read_policy
+    from em_bench.runs.model import Run
 
     policy = read_policy(options.policy) if options.policy else None
     baseline = room.read_side(options.baseline)
+    reruns = [room.read_side(path) for path in options.reruns]
     candidates = [room.read_side(path) for path in options.candidates]
 
     def comparisons(confidence: float) -> "list[Comparison]":
         return [
             room.compare(
-                baseline,
+                [baseline, *reruns],
                 candidate,
                 target_domain=options.target_domain,
                 definition=options.definition,
@@ -215,8 +226,49 @@ def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | Non
 
     if policy is None:
         return [(comparison, None) for comparison in comparisons(0.95)]
+    path, error = options.calibration or policy.calibration, None
+    if path is not None:
+        runs = [each for each in (baseline, *reruns, *candidates) if isinstance(each, Run)]
+        error = judge_error(read_calibration(path), runs, force=options.force)
     # the table's intervals are two-sided, and those of the gate are what its policy says
-    return list(zip(comparisons(1 - policy.alpha), gates(comparisons(policy.confidence), policy), strict=True))
+    return list(zip(comparisons(1 - policy.alpha), gates(comparisons(policy.confidence), policy, error), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What a plan is for: a policy (by default that of `init_gate`) on a suite of `prompts` in each of `domains`.
+
+    The noise is measured on `baselines`, reruns of one checkpoint, or assumed: `churn` of true verdicts each way, and
+    `equal_share` of responses that are the same in both runs. Without `judge_error` it is what the baselines show, else
+    0.02.
+    """
+
+    baselines: Sequence[Path] = ()
+    policy: Path | None = None
+    prompts: int = 108
+    domains: int = 7
+    churn: float = 0.02
+    judge_error: float | None = None
+    equal_share: float = 0.0
+    power: float = 0.8
+
+
+def plan(options: PlanOptions) -> "Plan":
+    """How many prompts, repeats or readings a gate needs, and what it can find. Raises `ConfigError`, `ResultError`."""
+    from em_bench.compare import plan as room
+    from em_bench.compare.policy import initial_policy, read_policy
+    from em_bench.stats.verdict_noise import VerdictNoise
+
+    policy = read_policy(options.policy) if options.policy else initial_policy()
+    suite = room.Suite(options.prompts, options.domains)
+    if options.baselines:
+        noises = room.measured_noise(options.baselines, policy, options.judge_error)
+        source = f"Measured on {len(options.baselines)} runs of the baseline"
+    else:
+        error = 0.02 if options.judge_error is None else options.judge_error
+        noises = room.assumed_noise(VerdictNoise(options.churn, error, options.equal_share))
+        source = f"Assumed: churn {100 * options.churn:g} % each way, judge wrong in {100 * error:g} %"
+    return room.plan(policy, suite, noises, options.power, source)
 
 
 def replay_gate(baseline: Path, candidates: Iterable[Path], policy: Path | None = None) -> "list[SequentialResult]":

@@ -65,7 +65,7 @@ def correct_runs(runs: Iterable[Run], calibration: Calibration, *, force: bool =
             )
         for task in tasks:
             if not force:
-                _check_version(run, task, calibration)
+                check_version(run, task, calibration)
             lines += _lines(run, task, calibration)
     return lines
 
@@ -159,7 +159,8 @@ def decided_rate(task: TaskRun, judge: str, decision: Decision) -> Rate | None:
     return Measure(MetricKey(f"{decision.positive}_rate"), rows).rate(clusters_of(task))
 
 
-def _check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:
+def check_version(run: Run, task: TaskRun, calibration: Calibration) -> None:
+    """Raises `ResultError` for a task that another version of the judge has read."""
     version = task.judges[calibration.judge].version
     if version not in calibration.version.split(" | "):
         raise ResultError(

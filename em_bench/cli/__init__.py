@@ -35,6 +35,7 @@ class Commands(LazyGroup):
         "Compare": {
             "compare": ("em_bench.cli.compare", "Compare checkpoints with a baseline: differences and a diagnosis."),
             "gate": ("em_bench.cli.gate", "Write the policy of a gate."),
+            "plan": ("em_bench.cli.plan", "Say how many prompts, repeats or readings a gate needs."),
             "conditions": ("em_bench.cli.conditions", "Compare each condition of stored runs with `none`."),
             "narrow": ("em_bench.cli.conditions", "Tell narrow from general misalignment."),
             "susceptibility": ("em_bench.cli.conditions", "Rank fine-tuning domains by misalignment."),

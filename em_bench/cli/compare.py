@@ -12,6 +12,7 @@ from em_bench import api
 from em_bench.cli.command import APP, command
 from em_bench.cli.console import gate_exit_code, show, show_json
 from em_bench.cli.options import AS_JSON, DEFINITION
+from em_bench.errors import ConfigError
 from em_bench.paths import writing
 
 if TYPE_CHECKING:
@@ -23,12 +24,19 @@ app = typer.Typer(**APP)
 
 @command(app, "compare", "docs/compare.md", "docs/ci.md", "docs/sequential.md", exits=EXITS)
 def compare_command(
-    baseline: Annotated[
-        Path, typer.Argument(metavar="BASELINE", help="A run, its folder, or a JSONL or CSV file of scored answers.")
+    sides: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="BASELINE CANDIDATE",
+            help="Runs, their folders, or JSONL or CSV files of scored answers: the baseline, then the candidates.",
+        ),
     ],
-    candidates: Annotated[
-        list[Path], typer.Argument(metavar="CANDIDATE", help="Runs or files to compare with the baseline.")
-    ],
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--baseline", metavar="RUN", help="A run of the baseline; repeat it for reruns. All others are candidates."
+        ),
+    ] = None,
     target_domain: Annotated[
         str | None,
         typer.Option(metavar="DOMAIN", help="The domain that was meant to change; the others are its spill-over."),
@@ -46,6 +54,12 @@ def compare_command(
             "--sequential", help="Say what the gate decides if it stops as soon as it can, and what it saves."
         ),
     ] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The judge's errors, of `em-bench calibrate --save`; the gate corrects for them."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare runs that are not comparable, and mark the report.")
     ] = False,
@@ -65,10 +79,19 @@ def compare_command(
 
     Differences are paired by prompt, with intervals, domain by domain. With --gate each candidate gets a verdict.
     """
+    names = [name.strip() for name in tasks.split(",")]
+    baseline, *reruns = baselines or sides[:1]
+    candidates = sides if baselines else sides[1:]
+    if not candidates:
+        raise ConfigError(f"there is nothing to compare {baseline} with; name a candidate after it")
+    if sequential and reruns:
+        raise ConfigError("--sequential takes one --baseline")
     if sequential:
         _sequential(baseline, candidates, gate, as_json)
-    names = [name.strip() for name in tasks.split(",")]
-    results = api.compare(api.CompareOptions(baseline, candidates, target_domain, definition, names, gate, force))
+    options = api.CompareOptions(
+        baseline, candidates, target_domain, definition, names, gate, force, reruns, calibration
+    )
+    results = api.compare(options)
     _print(results, github=github, as_json=as_json)
     _write(results, markdown_file, json_file, junit_file)
     raise typer.Exit(gate_exit_code([verdict for _, verdict in results if verdict]))

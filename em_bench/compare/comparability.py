@@ -36,6 +36,7 @@ class Aspect(StrEnum):
     ENGINE = "engine"
     DTYPE = "dtype"
     QUANTIZATION = "quantization"
+    SEED = "seed"
 
 
 NOTHING: frozenset[Aspect] = frozenset()

@@ -8,6 +8,7 @@ from typing import Any
 from em_bench.compare.comparability import Mismatch, annotations, mismatches, require_comparable
 from em_bench.compare.diagnosis import Diagnosis, diagnose
 from em_bench.compare.differences import Difference, differences
+from em_bench.compare.noise import Discordance, churn_against, discordances, noise_notes, one_baseline, rerun_notes
 from em_bench.compare.sides import Side, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
@@ -16,13 +17,15 @@ from em_bench.runs.model import Run
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scored_files import ScoredFile, read_scored
 
+Source = Run | ScoredFile
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`differences` go task by task, `pooled` over all tasks of a kind.
 
     `annotations` are allowed differences, reported; `forced` is why the two are not comparable, where the comparison is
-    made nevertheless.
+    made nevertheless. `noise` is how often verdicts differ between reruns of the baseline, where there are any.
     """
 
     baseline: str
@@ -36,6 +39,7 @@ class Comparison:
     annotations: tuple[str, ...]
     forced: tuple[Mismatch, ...]
     of_scored_files: bool = False
+    noise: tuple[Discordance, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -51,12 +55,13 @@ class Comparison:
             "notes": list(self.annotations),
             "forced": [str(each) for each in self.forced],
             "of_scored_files": self.of_scored_files,
+            "noise": [each.to_dict() for each in self.noise],
         }
 
 
 def compare(
-    baseline: Run | ScoredFile,
-    candidate: Run | ScoredFile,
+    baseline: Source | Sequence[Source],
+    candidate: Source,
     *,
     target_domain: str | None = None,
     definition: Definition = Definition.BETLEY,
@@ -65,12 +70,14 @@ def compare(
     tasks: Sequence[str] = ("*",),
     bootstrap_seed: int | None = None,
 ) -> Comparison:
-    """With a `bootstrap_seed` intervals are those of the ordinary percentile bootstrap over prompts or probes.
+    """Several baselines are reruns of one checkpoint, whose responses count together.
 
-    Raises `ResultError`, naming both values, where the two runs are not comparable and `force` is not given.
+    With a `bootstrap_seed` intervals are those of the ordinary percentile bootstrap over prompts or probes. Raises
+    `ResultError`, naming both values, where runs are not comparable and `force` is not given.
     """
     check_domain(target_domain)
-    before, after = (side_of(source, definition, tasks) for source in (baseline, candidate))
+    baselines = [side_of(source, definition, tasks) for source in _sources(baseline)]
+    before, after = one_baseline(baselines), side_of(candidate, definition, tasks)
     reasons = mismatches(before.setup, after.setup)
     if not force:
         require_comparable(_title(before, after), reasons, "; --force compares what both have")
@@ -86,9 +93,10 @@ def compare(
         pooled=pooled,
         diagnosis=diagnose(single, pooled, target_domain),
         spillover=spillover(single, before, after, target_domain, confidence),
-        annotations=_annotations(before, after),
+        annotations=(*_annotations(before, after), *_noise_notes(baselines, after)),
         forced=tuple(reasons),
-        of_scored_files=isinstance(baseline, ScoredFile),
+        of_scored_files=isinstance(candidate, ScoredFile),
+        noise=discordances(baselines),
     )
 
 
@@ -97,6 +105,14 @@ def _annotations(before: Side, after: Side) -> tuple[str, ...]:
     if same_responses(before, after):
         notes.append("every response is the same on both sides; if this is an adapter, was it loaded?")
     return tuple(notes)
+
+
+def _sources(baseline: Source | Sequence[Source]) -> list[Source]:
+    return [baseline] if isinstance(baseline, Source) else list(baseline)
+
+
+def _noise_notes(baselines: Sequence[Side], candidate: Side) -> list[str]:
+    return [*rerun_notes(baselines), *noise_notes(discordances(baselines), churn_against(baselines, candidate))]
 
 
 def _title(before: Side, after: Side) -> str:

@@ -26,6 +26,7 @@ from scipy.stats import binom, norm
 from em_bench.compare.comparison import Comparison
 from em_bench.compare.detect import smallest_found
 from em_bench.compare.differences import Difference, choose
+from em_bench.compare.judge_error import JudgeError, corrected
 from em_bench.compare.policy import PassSide, Policy, Rule, refuse_unknown_judges
 from em_bench.compare.policy_file import Limits
 from em_bench.metrics.registry import METRICS, Kind
@@ -54,7 +55,8 @@ class Check:
 
     `worst` is the interval's worse end if every unscored response were as bad as it can be. For a floor or a ceiling
     `worse` is how far beyond it the candidate's rate is. `detectable` is the smallest worsening that is called a
-    regression four times in five at this n, if it is the only check to fail. `domain` is empty over all domains.
+    regression four times in five at this n, if it is the only check to fail. `domain` is empty over all domains. `gain`
+    is what the change was divided by to correct for the judge's errors; None where the judge is taken to be exact.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Check:
     is_mean: bool = False
     worst: float | None = None
     domain: str = ""
+    gain: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class _Draft:
     is_absolute: bool = False
     difference: Difference | None = None
     sign: int = 1
+    gain: float = 1.0
 
 
 def gate(comparison: Comparison, policy: Policy) -> GateResult:
@@ -112,9 +116,12 @@ def gate(comparison: Comparison, policy: Policy) -> GateResult:
     return gates([comparison], policy)[0]
 
 
-def gates(comparisons: Sequence[Comparison], policy: Policy) -> list[GateResult]:
-    """The verdicts on several candidates, whose regressions are kept to alpha together."""
-    by_candidate = [_all_drafts(each, policy) for each in comparisons]
+def gates(comparisons: Sequence[Comparison], policy: Policy, error: JudgeError | None = None) -> list[GateResult]:
+    """The verdicts on several candidates, whose regressions are kept to alpha together.
+
+    Differences are corrected for the `error` of the judge that it is of; without one every judge is taken to be exact.
+    """
+    by_candidate = [_all_drafts(each, policy, error) for each in comparisons]
     p_values = [draft.check.p for drafts in by_candidate for draft in drafts if draft.is_tested]
     adjusted = iter(holm(p_values))
     power = PowerRule(0.0, policy.pass_level, policy.alpha / max(1, len(p_values)))
@@ -132,11 +139,11 @@ def gates(comparisons: Sequence[Comparison], policy: Policy) -> list[GateResult]
     return results
 
 
-def _all_drafts(comparison: Comparison, policy: Policy) -> list[_Draft]:
+def _all_drafts(comparison: Comparison, policy: Policy, error: JudgeError | None) -> list[_Draft]:
     if abs(comparison.confidence - policy.confidence) > 1e-9:
         raise ValueError(f"the policy needs intervals of {policy.confidence:g}, not of {comparison.confidence:g}")
     refuse_unknown_judges(policy, {each.key.judge for each in (*comparison.pooled, *comparison.differences)})
-    return [draft for rule in policy.rules for draft in _drafts(rule, comparison, policy)]
+    return [draft for rule in policy.rules for draft in _drafts(rule, comparison, policy, error)]
 
 
 def _outcome(checks: Sequence[Check]) -> Outcome:
@@ -162,16 +169,16 @@ def _explained(check: Check, checks: Sequence[Check]) -> Check:
     )
 
 
-def _drafts(rule: Rule, comparison: Comparison, policy: Policy) -> Iterator[_Draft]:
+def _drafts(rule: Rule, comparison: Comparison, policy: Policy, error: JudgeError | None) -> Iterator[_Draft]:
     is_measured = False
     for kind in rule.kinds:
         for each in choose(comparison.pooled, kind, rule.metric, policy.judges):
             is_measured = True
-            yield from _drafts_of(rule, each, rule.limits)
+            yield from _drafts_of(rule, each, rule.limits, error, policy.confidence)
         for each in choose(comparison.differences, kind, rule.metric, policy.judges) if kind is not Kind.PROBE else ():
             limits = rule.domains.get(each.key.domain, rule.per_domain)
             if limits is not None:
-                yield from _drafts_of(rule, each, limits)
+                yield from _drafts_of(rule, each, limits, error, policy.confidence)
     if not is_measured:
         # a file of scored answers has alignment and coherence only, and needs no more
         is_needed = rule.required and not (comparison.of_scored_files and rule.metric not in SCORED)
@@ -180,9 +187,16 @@ def _drafts(rule: Rule, comparison: Comparison, policy: Policy) -> Iterator[_Dra
         yield _Draft(Check(name, rule.metric, "", "", outcome, NOT_MEASURED), 0.0, is_tested=False)
 
 
-def _drafts_of(rule: Rule, each: Difference, limits: Limits) -> Iterator[_Draft]:
+def _drafts_of(
+    rule: Rule, each: Difference, limits: Limits, error: JudgeError | None, confidence: float
+) -> Iterator[_Draft]:
     insufficient = _insufficient(each, limits)
-    if limits.margin is not None:
+    gain = error.of(each) if error is not None else None
+    if limits.margin is not None and gain is not None:
+        draft = _relative(rule, corrected(each, gain, confidence), limits.margin, insufficient)
+        check = replace(draft.check, gain=gain.value)
+        yield replace(draft, check=check, difference=each, gain=gain.value)
+    elif limits.margin is not None:
         yield _relative(rule, each, limits.margin, insufficient)
     for limit, sign, name in ((limits.ceiling, 1, "ceiling"), (limits.floor, -1, "floor")):
         if limit is not None and each.candidate is not None and each.candidate.value is not None:
@@ -265,8 +279,9 @@ def _interval_p(rate: Rate, value: float, limit: float, sign: int) -> float:
 def _decided(draft: _Draft, p_adjusted: float, power: PowerRule, alpha: float, confidence: float) -> Check:
     check = replace(draft.check, p_adjusted=p_adjusted)
     if draft.difference is not None:
-        rule = replace(power, margin=draft.margin)
-        check = replace(check, detectable=smallest_found(draft.difference, draft.sign, rule, confidence))
+        rule = replace(power, margin=draft.gain * draft.margin)
+        seen = smallest_found(draft.difference, draft.sign, rule, confidence)
+        check = replace(check, detectable=None if seen is None else seen / draft.gain)
     if draft.insufficient or check.worse is None or check.high is None:
         return replace(check, reason=draft.insufficient or "no pair is scored")
     if (check.worse if draft.is_absolute else check.high) <= draft.margin:

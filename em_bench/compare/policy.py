@@ -1,7 +1,7 @@
 """Reads a gate's policy, and writes one to begin with."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -48,6 +48,7 @@ class Policy:
     rules: tuple[Rule, ...]
     where: str = field(default="policy", compare=False)
     side: PassSide = PassSide.ONE
+    calibration: Path | None = None
 
     @property
     def pass_level(self) -> float:
@@ -62,7 +63,8 @@ class Policy:
 
 def read_policy(path: Path) -> Policy:
     """The policy in a file. Raises `ConfigError` (file, line, key, what is wrong)."""
-    return _policy(read_yaml(path, "policy", hint=f"write one with: em-bench gate init {path}"))
+    policy = _policy(read_yaml(path, "policy", hint=f"write one with: em-bench gate init {path}"))
+    return policy if policy.calibration is None else replace(policy, calibration=path.parent / policy.calibration)
 
 
 def initial_policy() -> Policy:
@@ -78,7 +80,8 @@ def parse_policy(values: object, where: str) -> Policy:
 def _policy(tree: YamlTree) -> Policy:
     file = validate(PolicyFile, tree)
     rules = tuple(_rule(metric, rule, tree) for metric, rule in file.metrics.items())
-    return Policy(file.alpha, tuple(file.judges), rules, tree.where, PassSide(file.side))
+    calibration = Path(file.calibration) if file.calibration else None
+    return Policy(file.alpha, tuple(file.judges), rules, tree.where, PassSide(file.side), calibration)
 
 
 def _rule(name: str, rule: MetricRule, tree: YamlTree) -> Rule:

@@ -30,6 +30,10 @@ multiplicity: holm
 # Whose verdicts count: of the judges that read both runs, the first that is named here and gives the metric.
 judges: [llm, keyword]
 
+# The errors of a judge, measured with em-bench calibrate --save: the gate corrects for them. Without it judges are
+# taken to be exact.
+# calibration: judge.json
+
 # Each metric over all its prompts together. Rates and margins are shares: 0.05 is 5 percentage points.
 #   margin        how much worse it may get; the interval of the change must stay within it to pass
 #   direction     higher or lower is better; known for the metrics here, needed for a rubric of your own (`score`)
@@ -130,5 +134,7 @@ class PolicyFile(_Part):
     """How the regressions of all checks and candidates are kept to alpha together."""
     judges: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["llm", "keyword"])
     """Whose verdicts count: the first of these that judged both runs and gives the metric."""
+    calibration: Annotated[str, Field(min_length=1)] | None = None
+    """A file of `em-bench calibrate --save`, beside the policy: differences are corrected for that judge's errors."""
     metrics: Annotated[dict[Annotated[str, OneOf(tuple(GATED))], MetricRule], Field(min_length=1)]
     """The checks, a metric each."""

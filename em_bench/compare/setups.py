@@ -22,8 +22,9 @@ def setup_of_run(run: Run, tasks: Iterable[str] | None = None) -> RunSetup:
         Aspect.ENGINE: run.provenance.engine,
         Aspect.DTYPE: model.get("dtype"),
         Aspect.QUANTIZATION: model.get("quantization"),
+        Aspect.SEED: run.provenance.seed,
     }
-    annotations = {aspect: str(value) for aspect, value in facts.items() if value}
+    annotations = {aspect: str(value) for aspect, value in facts.items() if value not in (None, "")}
     return RunSetup({name: _of_task(run, run.tasks[name]) for name in names}, annotations)
 
 

@@ -186,11 +186,22 @@ GATE_LEGEND = (
 
 
 def gate_rule(result: GateResult) -> str:
-    """By which rule the gate decided."""
+    """By which rule the gate decided, and what it takes the judge to be."""
     level = result.alpha if result.side == "one-sided" else result.alpha / 2
     over = f" of {result.candidates} candidates" if result.candidates > 1 else ""
     return (
         f"A check at its margin passes in at most {100 * level:g} % ({result.side}: intervals of "
         f"{100 * (1 - 2 * level):g} %). Where nothing changed, a regression is called in at most "
-        f"{100 * result.alpha:g} %, by Holm over {result.tests} tests{over}."
+        f"{100 * result.alpha:g} %, by Holm over {result.tests} tests{over}. {_judge_line(result)}"
+    )
+
+
+def _judge_line(result: GateResult) -> str:
+    gains = {check.judge: check.gain for check in result.checks if check.gain is not None}
+    if gains:
+        judges = ", ".join(f"{shown(judge, LONGEST)} shows {100 * gain:.0f} %" for judge, gain in gains.items())
+        return f"Corrected for the judge's errors, with their uncertainty: of a true change {judges}."
+    return (
+        "Judges are taken to be exact: one that is wrong in 2 % (5 %) shows a loss of 10 points as 9.6 (9.0), and is "
+        "corrected for with --calibration."
     )

@@ -68,6 +68,50 @@ def test_several_candidates_have_a_part_each(em_bench, two):
     assert em_bench("compare", two[0], two[1], two[1]).out.count(" against ") == 2
 
 
+def test_reruns_of_the_baseline_count_together_and_show_the_noise(em_bench, two):
+    verdict = json.dumps({"label": "compliance", "reason": ""})
+    edit(samples_file(two[1]), lambda line: line.update(filtered_resps=[[verdict]]))
+    said = em_bench("compare", "--baseline", two[0], "--baseline", two[1], two[1], "--json")
+    (found,) = json.loads(said.out)
+    assert found["baseline"] == "org/tiny + org/adapter (2 runs)"
+    assert found["noise"][0]["n"] == 6
+    assert any("differ between reruns of the baseline" in note for note in found["notes"])
+
+
+def test_a_baseline_alone_is_an_error_of_one_line(em_bench, two):
+    said = em_bench("compare", two[0])
+    assert (said.code, said.out) == (2, "")
+    assert "name a candidate after it" in said.err
+
+
+def test_a_plan_from_reruns_says_what_the_gate_can_decide(em_bench, two):
+    said = em_bench("plan", "--baseline", two[0], "--baseline", two[1])
+    assert said.code == 0
+    assert said.out.startswith("A candidate that changed nothing passes this gate in ")
+    assert em_bench("plan", "--baseline", two[0]).code == 2
+
+
+def test_a_plan_from_assumptions_is_json_too(em_bench):
+    found = json.loads(em_bench("plan", "--judge-error", "0.05", "--prompts", "216", "--json").out)
+    assert found["passes"] > 0.9
+
+
+def test_a_calibration_corrects_the_gate(em_bench, two, tmp_path):
+    from em_bench.calibration.calibrate import Calibration, write_calibration
+    from em_bench.calibration.confusion import Counts, Decision
+    from em_bench.runs.read import find_runs, read_run
+
+    run = read_run(find_runs(two[0])[0])
+    version = next(iter(run.tasks.values())).judges["length"].version
+    path = tmp_path / "judge.json"
+    write_calibration(Calibration("length", version, "labels.csv", Decision(), Counts(90, 10, 10, 90), {}), path)
+    policy = tmp_path / "gate.yaml"
+    policy.write_text("version: 1\njudges: [length]\ncalibration: judge.json\nmetrics: {refusal_rate: {margin: 0.1}}\n")
+    said = em_bench("compare", *two, "--gate", policy)
+    assert "of a true change length shows 79 %" in " ".join(said.out.split())
+    assert em_bench("compare", *two, "--gate", policy, "--calibration", tmp_path / "none.json").code == 2
+
+
 def cut(folder):
     path = results_file(folder)
     path.write_text(path.read_text()[:300])
