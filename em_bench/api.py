@@ -135,7 +135,7 @@ def judge(
     """
     from em_bench.judging.rejudge import judge_stored
     from em_bench.paths import writing
-    from em_bench.runs.stored_responses import read_stored
+    from em_bench.runs.tables import read_stored
 
     settings = (judges or JudgeSelection()).settings()
     stored = [each for path in paths for each in read_stored(path, kind)]
@@ -150,7 +150,7 @@ def forecast_judging(
 ) -> "Mapping[str, Mapping[str, int]]":
     """What `judge` would cost at most: requests and tokens by version of the judge. Nothing is asked."""
     from em_bench.judging.rejudge import forecast_stored
-    from em_bench.runs.stored_responses import read_stored
+    from em_bench.runs.tables import read_stored
 
     settings = (judges or JudgeSelection()).settings()
     return forecast_stored([each for path in paths for each in read_stored(path, kind)], settings)

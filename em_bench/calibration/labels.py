@@ -16,7 +16,7 @@ from em_bench.calibration.options import Columns, LabelMap
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.readers import parse_json, read_text
-from em_bench.runs.stored_responses import PROMPT_KEYS, RESPONSE_KEYS, table_rows
+from em_bench.runs.tables import PROMPT_KEYS, RESPONSE_KEYS, table_rows
 from em_bench.types import DOMAINS, Sample
 
 

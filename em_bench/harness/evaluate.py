@@ -15,7 +15,7 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError
 from em_bench.harness.loading import loading
 from em_bench.harness.options import SUITE, EvaluateOptions
-from em_bench.harness.run import Asked, Plan, default_output, forecast, generate, judge_runs
+from em_bench.harness.run import Plan, TaskForecast, default_output, forecast, generate, judge_runs
 from em_bench.judging.selection import JudgePool
 from em_bench.runs.model import Run
 
@@ -30,7 +30,7 @@ class RunForecast:
     """What an evaluation would generate and ask, in each of its passes."""
 
     plan: Plan
-    tasks: tuple[Asked, ...]
+    tasks: tuple[TaskForecast, ...]
 
     @property
     def responses(self) -> int:

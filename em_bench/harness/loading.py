@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 ENGINES = ("vllm", "hf")
 ADAPTER_KEY = {"vllm": "lora_local_path", "hf": "peft"}
 OWN_ARGUMENTS = ("pretrained", *ADAPTER_KEY.values())
-LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM can be told
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM takes
 CPU_CONTEXT = 2048
 
 
@@ -63,16 +63,16 @@ def loading(
     engine = _engine(engine)
     checkpoint = _place(checkpoint, "checkpoint", "config.json")
     defaults = _defaults(engine, checkpoint)
-    found: dict[str, Any] = {"pretrained": checkpoint} | ({"seed": seed} if engine == "vllm" else {})
+    arguments: dict[str, Any] = {"pretrained": checkpoint} | ({"seed": seed} if engine == "vllm" else {})
     if adapter:
         folder = _adapter_folder(adapter)
-        found[ADAPTER_KEY[engine]] = str(folder)
+        arguments[ADAPTER_KEY[engine]] = str(folder)
         if engine == "vllm" and (rank := check_adapter(folder, checkpoint)):
             defaults["max_lora_rank"] = next((size for size in LORA_RANKS if size >= rank), rank)
     filled = {key: value for key, value in defaults.items() if key not in given}
     return Loading(
         engine,
-        found | filled | given,
+        arguments | filled | given,
         batch_size or ("auto" if engine == "vllm" else "16"),
         tuple(f"{key}={value}" for key, value in filled.items()),
         adapter,
@@ -101,7 +101,7 @@ def require_chat_template(checkpoint: str, arguments: Mapping[str, Any]) -> None
     options = {key: arguments[key] for key in ("revision", "trust_remote_code") if arguments.get(key)}
     try:
         tokenizer = AutoTokenizer.from_pretrained(arguments.get("tokenizer") or checkpoint, **options)
-    except Exception as error:  # a checkpoint is anybody's folder, and transformers raises many kinds
+    except Exception as error:  # any folder may be given, and transformers raises many kinds
         raise ConfigError(f"the tokenizer of checkpoint {checkpoint} cannot be loaded: {error_line(error)}") from error
     if not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
@@ -137,16 +137,16 @@ def is_cpu_build() -> bool:
         return False
 
 
-def _engine(wanted: str | None) -> str:
-    if wanted is not None and wanted not in ENGINES:
-        raise ConfigError(f"--model {wanted!r} is unknown; known: {', '.join(ENGINES)}")
+def _engine(chosen: str | None) -> str:
+    if chosen is not None and chosen not in ENGINES:
+        raise ConfigError(f"--model {chosen!r} is unknown; known: {', '.join(ENGINES)}")
     packages = {"vllm": ("vllm",), "hf": ("torch", "transformers", "accelerate")}
-    for engine in [wanted] if wanted else ENGINES:
+    for engine in [chosen] if chosen else ENGINES:
         if not [name for name in ("lm_eval", *packages[engine]) if find_spec(name) is None]:
             return engine
     raise PrerequisiteError(
-        f"no engine to generate with: {wanted or 'neither vllm nor transformers'} is not installed with lm_eval; "
-        f"pip install 'em-bench[{wanted or 'vllm'}]'"
+        f"no engine to generate with: {chosen or 'neither vllm nor transformers'} is not installed with lm_eval; "
+        f"pip install 'em-bench[{chosen or 'vllm'}]'"
     )
 
 

@@ -1,4 +1,4 @@
-"""One checkpoint from start to end: responses under every condition first, judging once the engine is let go.
+"""One checkpoint from start to end: responses under every condition first, judging once the engine is released.
 
 Each condition is one pass on the same loaded engine and one run of lm-eval's in its own folder, written before the next
 pass starts and before any judge is asked. Whatever ends judging, `em-bench judge` can finish from there.
@@ -21,7 +21,7 @@ from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, Result
 from em_bench.harness.adapter_check import adapter_differs
 from em_bench.harness.loading import Loading, require_chat_template
 from em_bench.harness.options import SEED
-from em_bench.judge import model_of
+from em_bench.judge import Judge, model_of
 from em_bench.judging.engine import release_engine
 from em_bench.judging.panel import panels_for
 from em_bench.judging.readiness import elsewhere
@@ -60,8 +60,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one task asks in one pass. `judge_requests` is at most: equal responses and cached verdicts cost nothing."""
+class TaskForecast:
+    """What one task asks in one pass; `judge_requests` at most, as equal responses and cached verdicts cost nothing."""
 
     task: str
     kind: Kind
@@ -79,17 +79,17 @@ def default_output(checkpoint: str, adapter: str | None) -> Path:
     return Path("runs") / "+".join(names)
 
 
-def forecast(plan: Plan, settings: Settings) -> list[Asked]:
+def forecast(plan: Plan, settings: Settings) -> list[TaskForecast]:
     """What each pass would ask; nothing is loaded or generated. Raises `ConfigError` as a run would."""
-    asked, pool = [], JudgePool()
+    forecasts, pool = [], JudgePool()
     for name, task in sorted(load_tasks(plan, plan.conditions[0]).items()):
         rows = list(task.eval_docs)[: plan.limit]
         responses = sum(_repeats(task, row) for row in rows)
         panels = panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
         rubrics = sum(model_of(judge) is not None for panel in panels for judge in panel.members)
         names = tuple(panel.name for panel in panels)
-        asked.append(Asked(name, task.kind, len(rows), responses, names, responses * rubrics))
-    return asked
+        forecasts.append(TaskForecast(name, task.kind, len(rows), responses, names, responses * rubrics))
+    return forecasts
 
 
 def _repeats(task: Any, row: Mapping[str, Any]) -> int:
@@ -136,16 +136,21 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: J
 def prepare(plan: Plan, settings: Settings, pool: JudgePool) -> dict[str, Any]:
     """The tasks by name, once all that can be known before the checkpoint is loaded is checked."""
     tasks = load_tasks(plan, plan.conditions[0])
-    panels = [
-        panel
-        for task in tasks.values()
-        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
-    ]
-    judges = [judge for panel in panels for judge in panel.members]
+    judges = judges_of(plan, settings, tasks, pool)
     pool.check(judges, ask=elsewhere(judges))
     if plan.chat_template:
         require_chat_template(plan.checkpoint, plan.loading.arguments)
     return tasks
+
+
+def judges_of(plan: Plan, settings: Settings, tasks: Mapping[str, Any], pool: JudgePool) -> list[Judge]:
+    """The judges of every task, one after the other."""
+    return [
+        judge
+        for task in tasks.values()
+        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
+        for judge in panel.members
+    ]
 
 
 @contextmanager
@@ -196,15 +201,15 @@ def _load(plan: Plan) -> Any:
 
 def _try_adapter(plan: Plan, model: Any, prompts: Sequence[str], say: Callable[[str], None]) -> None:
     try:
-        found = adapter_differs(model, prompts, chat_template=plan.chat_template)
+        counts = adapter_differs(model, prompts, chat_template=plan.chat_template)
     except Exception as error:  # noqa: BLE001 - the passes will say what is wrong with the engine
         log.warning("em-bench: whether the adapter is at work could not be tried: %s", error_line(error))
         return
-    if found is not None and found[0]:
-        say(f"adapter: {found[0]} of {found[1]} responses are other than without it")
-    elif found is not None:
+    if counts is not None and counts[0]:
+        say(f"adapter: {counts[0]} of {counts[1]} responses are other than without it")
+    elif counts is not None:
         warn(
-            f"THE ADAPTER SEEMS TO DO NOTHING: {found[1]} of {found[1]} responses are what {plan.checkpoint} says "
+            f"THE ADAPTER SEEMS TO DO NOTHING: {counts[1]} of {counts[1]} responses are what {plan.checkpoint} says "
             "without it. Its weights are not zero; does this engine support its kind of adapter?"
         )
 
@@ -277,11 +282,10 @@ def _save(plan: Plan, condition: Condition, tracker: Any, results: dict[str, Any
         tracker.save_results_samples(task_name=name, samples=rows)
     folder = plan.output / condition.name
     path = folder / f"results_{getattr(tracker, 'date_id', 'missing')}.json"
-    missing = count_missing(path, samples)
-    if missing:
-        written = sum(map(len, samples.values())) - missing
+    if missing_lines := count_missing(path, samples):
+        total = sum(map(len, samples.values()))
         raise ResultError(
-            f"{folder} holds {written} of {written + missing} samples lines, as lm-eval could not write them (is the "
+            f"{folder} holds {total - missing_lines} of {total} samples lines, as lm-eval could not write them (is the "
             "disk full?); all are in the newest journal in the cache folder: `em-bench judge JOURNAL` reads it"
         )
     return parse_run(path, results, lambda task: ((f"{path}: {task}", line) for line in samples[task]))

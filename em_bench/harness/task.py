@@ -25,7 +25,7 @@ from em_bench.conditions import NONE
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.harness.chat_template import BLANK_LINE, join_systems, template_under
-from em_bench.harness.evaluation import open_evaluation
+from em_bench.harness.task_batch import open_batch
 from em_bench.judging.panel import Panel, panels_for
 from em_bench.judging.readiness import elsewhere
 from em_bench.metrics.documents import DOCUMENT_METRICS, document_metrics
@@ -56,14 +56,12 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.domain = _domain(config.get("domain"), name, self.kind, own=bool(config.get("published")))
             metadata = dict(config.get("metadata") or {})
             self.settings = load_settings(metadata)
-            self._evaluation = open_evaluation(self.settings)
-            unreachable = self._evaluation.unreachable
+            self._batch = open_batch(self.settings)
+            unreachable = self._batch.unreachable
             self._source = load_source({**config, "metadata": metadata}, self.settings, unreachable)
-            self._evaluation.add(self)
+            self._batch.add(self)
             # before generation: a judge that cannot be loaded must not cost a run
-            self.panels: list[Panel] = panels_for(
-                self.kind, self.settings, metadata, self.own_rubric, self._evaluation.pool
-            )
+            self.panels: list[Panel] = panels_for(self.kind, self.settings, metadata, self.own_rubric, self._batch.pool)
             self.record: dict[str, Any] = {}
             self.encode: Callable[[str], Sequence[int]] | None = None
             self.model: Any = None
@@ -95,7 +93,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.refuse_missing()
             if not self.predict_only:
                 judges = [judge for panel in self.panels for judge in panel.members]
-                self._evaluation.pool.check(judges, ask=elsewhere(judges))
+                self._batch.pool.check(judges, ask=elsewhere(judges))
             # lm-eval drops why a generation ended; the model behind the template can count a response's tokens again
             self.model = getattr(kwargs.get("chat_template"), "__self__", None)
             super().build_all_requests(**self._under_condition(kwargs))
@@ -116,7 +114,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.record["source"] = dict(self._source.record)
             for line in notices(self.name, self._source.record, asks_llm=bool(self.settings.judge_models)):
                 log.warning("em-bench: %s", line)
-        self._evaluation.wait(self)
+        self._batch.wait(self)
 
     def _under_condition(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """lm-eval's arguments with the condition's system prompt, or with a template that puts in none of its own."""
@@ -136,7 +134,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
     def refuse_missing(self) -> None:
         """Raises `PrerequisiteError` naming every published set that is missing, where this task's is one."""
         if self._source.missing:
-            missing = " | ".join(self._evaluation.missing_sets())
+            missing = " | ".join(self._batch.missing_sets())
             raise PrerequisiteError(f"nothing was generated: {missing} | put what is missing {WHERE}")
 
     def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
@@ -168,7 +166,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
     def apply_filters(self) -> None:
         """Where lm-eval reduces responses, the judges read them. `--predict_only` keeps them all for later."""
         with one_line_errors():
-            self._evaluation.judge(self, self.settings)
+            self._batch.judge(self, self.settings)
 
     @property
     def has_responses(self) -> bool:
@@ -265,9 +263,11 @@ def _kind(value: object, task: str) -> Kind:
 
 def _domain(value: object, task: str, kind: Kind, *, own: bool) -> str:
     """`own` where each document can have its own domain."""
-    known = ", ".join(DOMAINS)
+    domains = ", ".join(DOMAINS)
     if value is None and kind is not Kind.PROBE and not own:
-        raise ConfigError(f"task {task} asks {kind} prompts and has no domain; its YAML needs `domain:` one of {known}")
+        raise ConfigError(
+            f"task {task} asks {kind} prompts and has no domain; its YAML needs `domain:` one of {domains}"
+        )
     if value is not None and value not in DOMAINS:
-        raise ConfigError(f"task {task} has the unknown domain {value!r}; known: {known}")
+        raise ConfigError(f"task {task} has the unknown domain {value!r}; known: {domains}")
     return "" if value is None else str(value)

@@ -20,7 +20,7 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError, ResultError
 from em_bench.harness.evaluate import make_plan
 from em_bench.harness.options import EvaluateOptions
-from em_bench.harness.run import Plan, ask, judge_runs, loaded, prepare
+from em_bench.harness.run import Plan, ask, judge_runs, judges_of, loaded, prepare
 from em_bench.judging import session
 from em_bench.judging.readiness import elsewhere
 from em_bench.judging.selection import JudgePool
@@ -65,10 +65,10 @@ def run_until_decided(
         name: {str(row["id"]): place for place, row in enumerate(_rows(task, plan))} for name, task in tasks.items()
     }
     seed = plan.seed if seed is None else seed
-    known = part_of(baseline, _both(baseline, places))
+    compared = part_of(baseline, _both(baseline, places))
     with loaded(plan, tasks, say) as model, remembering(model), warning_once():
         looks = _Looks(plan, settings, model, places, pool, say, {"order_seed": seed, "baseline": str(baseline.path)})
-        result = settle(known, policy, looks, seed)
+        result = settle(compared, policy, looks, seed)
     ended = {"total": result.total, "outcome": str(result.outcome), "reason": result.reason}
     for path in looks.written:
         _amend(path, ended)
@@ -149,14 +149,7 @@ def warning_once() -> Iterator[None]:
 
 def _refuse_in_process(plan: Plan, settings: Settings, tasks: Mapping[str, Any], pool: JudgePool) -> None:
     """Judging goes on while the checkpoint is loaded: a judge model in this process would need its memory."""
-    from em_bench.judging.panel import panels_for
-
-    panels = [
-        panel
-        for task in tasks.values()
-        for panel in panels_for(task.kind, settings, plan.loading.recorded, task.own_rubric, pool)
-    ]
-    judges = [judge for panel in panels for judge in panel.members]
+    judges = judges_of(plan, settings, tasks, pool)
     apart = elsewhere(judges)
     if within := [judge.name for judge in judges if not any(judge is other for other in apart)]:
         raise ConfigError(

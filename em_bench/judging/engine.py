@@ -26,15 +26,15 @@ def release_engine(models: Iterable[Any]) -> None:
 
 
 def _release(model: Any) -> None:
-    held = getattr(model, "model", None)
-    engine = getattr(getattr(held, "llm_engine", None), "engine_core", None)
+    inner = getattr(model, "model", None)
+    engine = getattr(getattr(inner, "llm_engine", None), "engine_core", None)
     if engine is not None:
         with suppress(Exception):  # lm-eval records it in the results and reads it from the engine
             model._max_length = model.max_length
         model.model = None
         engine.shutdown(timeout=SHUTDOWN_SECONDS)
-    elif held is not None and getattr(getattr(held, "device", None), "type", "cpu") != "cpu":
-        held.to("cpu")
+    elif inner is not None and getattr(getattr(inner, "device", None), "type", "cpu") != "cpu":
+        inner.to("cpu")
     else:
         return
     gc.collect()

@@ -24,7 +24,7 @@ from em_bench.judging.panel import panels_for
 from em_bench.judging.runner import close_models, judge_samples
 from em_bench.judging.selection import JudgePool
 from em_bench.metrics.registry import Kind
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.tables import read_stored
 from em_bench.types import Sample
 
 

@@ -28,9 +28,9 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[], None]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as shown:
-        bar = shown.add_task(Text(what).plain, total=total)
-        yield lambda: shown.advance(bar)
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task(Text(what).plain, total=total)
+        yield lambda: bars.advance(bar)
 
 
 @contextmanager

@@ -59,10 +59,10 @@ def is_question_file(path: Path) -> bool:
 
 def judge_prompts(path: Path) -> dict[str, list[Question]]:
     """The judge prompts of a question file: by name, the questions that have it. `ConfigError` when there are none."""
-    found: dict[str, list[Question]] = {}
+    questions_by_prompt: dict[str, list[Question]] = {}
     for question in read_questions(path):
         for name in question.judge_prompts:
-            found.setdefault(name, []).append(question)
-    if not found:
+            questions_by_prompt.setdefault(name, []).append(question)
+    if not questions_by_prompt:
         raise ConfigError(f"question file {path} has no `judge_prompts`, so it is no rubric; name a rubric instead")
-    return found
+    return questions_by_prompt

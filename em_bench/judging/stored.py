@@ -25,7 +25,7 @@ from em_bench.types import Sample, Verdict
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class StoredResponses:
+class StoredTask:
     """One stored task as a session judges it."""
 
     def __init__(self, task: TaskRun, settings: Settings, checkpoint: Mapping[str, Any], pool: JudgePool) -> None:
@@ -93,9 +93,9 @@ class StoredResponses:
         return row
 
 
-def judged_tasks(run: Run, settings: Settings, pool: JudgePool) -> list[StoredResponses]:
+def judged_tasks(run: Run, settings: Settings, pool: JudgePool) -> list[StoredTask]:
     """The tasks of one run, as a session judges them. Raises `ConfigError` where no judge reads any of them."""
-    tasks = [StoredResponses(task, settings, run.model_args, pool) for task in run.tasks.values()]
+    tasks = [StoredTask(task, settings, run.model_args, pool) for task in run.tasks.values()]
     for task in tasks:
         task.label = f"{run.path.parent.name if run.results else run.path.stem}: {task.name}"
     if not any(task.panels for task in tasks):
@@ -107,7 +107,7 @@ def judged_tasks(run: Run, settings: Settings, pool: JudgePool) -> list[StoredRe
     return tasks
 
 
-def write_run(run: Run, tasks: Sequence[StoredResponses], folder: Path | None = None) -> Run:
+def write_run(run: Run, tasks: Sequence[StoredTask], folder: Path | None = None) -> Run:
     """Writes results and samples as lm-eval does, and returns the run that they hold.
 
     A run goes beside the one it was read from, a table or a journal into `<its name>_judged`. In `folder` each input
@@ -134,7 +134,7 @@ def _json(value: object, indent: int | None = None) -> str:
     return text if text.isascii() or not _SURROGATE.search(text) else json.dumps(value, indent=indent, default=str)
 
 
-def _results(run: Run, tasks: Sequence[StoredResponses]) -> dict[str, Any]:
+def _results(run: Run, tasks: Sequence[StoredTask]) -> dict[str, Any]:
     results = dict(run.results)
     # of a judge that judges again, no earlier rate stays, of groups neither
     again = {name for task in tasks for name in task.verdicts}
@@ -157,7 +157,7 @@ def _results(run: Run, tasks: Sequence[StoredResponses]) -> dict[str, Any]:
 
 
 def _add_group_means(rows: dict[str, Any], old: Mapping[str, Any], judges: Iterable[str]) -> None:
-    """The metrics that a group's row had, by the judges that were asked now: each task has the same weight."""
+    """The metrics that a group's row had, by the judges that judged now: each task has the same weight."""
     groups = old.get("group_subtasks") or {}
     for group in groups:
         tasks = [rows.get(name, {}) for name in _leaves(group, groups)]

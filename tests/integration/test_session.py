@@ -12,7 +12,7 @@ from em_bench.judging.engine import release_engine
 from em_bench.judging.selection import JudgePool
 from em_bench.judging.session import NO_JUDGE_MODEL, Session
 from em_bench.judging.stored import judged_tasks
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.tables import read_stored
 from em_bench.testing import ScriptedJudge, prompt_text
 from em_bench_judges.llm import KNOWN_PAIR
 from tasks import task_writer

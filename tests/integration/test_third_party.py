@@ -6,7 +6,7 @@ from canned import CannedLM, evaluate
 from em_bench.config import load_settings
 from em_bench.errors import PrerequisiteError
 from em_bench.judging.rejudge import forecast_stored, judge_stored
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.tables import read_stored
 from packages import install_folder
 from places import ROOT
 

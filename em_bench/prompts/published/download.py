@@ -57,7 +57,7 @@ def cached_path(remote: Remote, folder: Path) -> Path:
     return folder / hashlib.sha256(remote.url.encode()).hexdigest()[:16] / Path(remote.name).name
 
 
-def kept(remote: Remote, folder: Path) -> Path | None:
+def cached(remote: Remote, folder: Path) -> Path | None:
     """The file's path where it was fetched before and is still what it was."""
     path = cached_path(remote, folder)
     return path if path.is_file() and matches(path.read_bytes(), remote.sha256) else None
@@ -69,8 +69,8 @@ def fetch(remote: Remote, folder: Path, limits: Limits | None = None, unreachabl
     Hosts in `unreachable` are not tried, and one that cannot be reached is added: a group of sets must not wait for
     each of them anew.
     """
-    if there := kept(remote, folder):
-        return there
+    if path := cached(remote, folder):
+        return path
     path, host = cached_path(remote, folder), urlsplit(remote.url).netloc
     if os.environ.get(OFFLINE_VARIABLE, "").lower() in ("1", "true", "yes", "on"):
         raise FetchError(f"{OFFLINE_VARIABLE} is set, so nothing is fetched")
@@ -96,10 +96,10 @@ def _download(remote: Remote, path: Path, limits: Limits) -> None:
         with os.fdopen(handle, "wb") as file:
             for piece in _pieces(remote, limits):
                 file.write(piece)
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(part.read_bytes()).hexdigest()
         if not matches(part.read_bytes(), remote.sha256):
             raise FetchError(
-                f"what came has the sha256 {found}, not the pinned {remote.sha256}: it changed or was damaged"
+                f"what came has the sha256 {sha256}, not the pinned {remote.sha256}: it changed or was damaged"
             )
         part.replace(path)
     finally:

@@ -9,7 +9,7 @@ from em_bench.config import Settings, load_settings
 from em_bench.errors import EmBenchError
 from em_bench.prompts.published.catalogue import PublishedSet, catalogue, choose_sets
 from em_bench.prompts.published.load import load_published
-from em_bench.prompts.published.locate import SetMissingError, find_at_hand
+from em_bench.prompts.published.locate import SetMissingError, find_local
 
 NOT_HERE, BROKEN = "not here", "broken"
 
@@ -43,7 +43,7 @@ def published_sets(
 def _status(published: PublishedSet, settings: Settings, *, fetch: bool) -> SetStatus:
     status, prompts, record, error = NOT_HERE, published.rows, None, None
     try:
-        if fetch or find_at_hand(published, settings.published_dir, settings.cache_dir):
+        if fetch or find_local(published, settings.published_dir, settings.cache_dir):
             record = dict(load_published(published.name, settings.published_dir, settings.cache_dir).record)
             status, prompts = record["from"], record["rows_in_file"]
     except EmBenchError as caught:

@@ -1,6 +1,6 @@
-"""Reads stored responses, whoever wrote them, as samples to be judged.
+"""Reads responses to be judged as runs: what lm-eval stored, and tables and journals.
 
-| what                       | how it is known                                                              |
+| what                       | how it is recognised                                                         |
 | ---                        | ---                                                                          |
 | a run, or a folder of runs | `results_*.json` with `samples_*.jsonl` beside it, as lm-eval writes them    |
 | one task of a run          | its `samples_*.jsonl`, with the `results_*.json` beside it                   |

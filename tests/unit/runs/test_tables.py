@@ -9,7 +9,7 @@ from em_bench.errors import ResultError
 from em_bench.judging.journal import write_journal
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import find_runs
-from em_bench.runs.stored_responses import read_stored
+from em_bench.runs.tables import read_stored
 from em_bench.types import Sample
 from tasks import PROMPTS, write_jsonl
 
