@@ -27,7 +27,7 @@ class Difference:
     two-sided p by Holm over the tasks of the same kind, judge and metric. `bounds` are the lowest and the highest
     difference possible, whatever the unscored responses are; None for scores. `extremes` are the changes with every
     unscored response such that the difference is lowest, and highest; None where all are scored. `is_pooled`: over all
-    tasks of a kind.
+    tasks of a kind. `span` is how wide the scale is.
     """
 
     key: Key
@@ -39,6 +39,7 @@ class Difference:
     is_mean: bool = False
     is_pooled: bool = False
     extremes: tuple[Paired, Paired] | None = None
+    span: float = 1.0
 
     @property
     def method(self) -> Method:
@@ -182,6 +183,7 @@ def difference_of(
         bounds=paired_bounds(probes) if scale is None else None,
         is_mean=scale is not None,
         extremes=_extremes(before, after, confidence),
+        span=span or 1.0,
     )
 
 

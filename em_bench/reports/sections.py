@@ -79,8 +79,8 @@ def _row(each: Difference) -> tuple[str, ...]:
     name = each.key.domain or each.key.task
     return (
         shown(name.removeprefix("em_"), 26),
-        _value(each.baseline, each.is_mean),
-        _value(each.candidate, each.is_mean),
+        _value(each, each.change.before, each.baseline),
+        _value(each, each.change.after, each.candidate),
         _change(each),
         p_value(each.p_adjusted) if each.change.n else "-",
         str(each.change.n),
@@ -92,8 +92,10 @@ def _change(each: Difference) -> str:
     return change(each.value, each.change.low, each.change.high, is_mean=each.is_mean)
 
 
-def _value(rate: Rate | None, is_mean: bool) -> str:
-    return "-" if rate is None or rate.value is None else f"{rate.value * (1 if is_mean else 100):.1f}"
+def _value(each: Difference, of_pairs: float, own: Rate | None) -> str:
+    """The rate of the pairs, as the difference is theirs; where there is none, the side's own."""
+    value = of_pairs if each.change.n else own.value if own else None
+    return "-" if value is None else f"{value * (1 if each.is_mean else 100):.1f}"
 
 
 def _unscored(rate: Rate | None) -> int:
@@ -148,6 +150,7 @@ def legend(comparison: Comparison) -> str:
     methods = dict.fromkeys(each.method for each in comparison.differences)
     return (
         f"{100 * comparison.confidence:g} % intervals of paired differences, in points: {'; '.join(methods)}. "
+        "Rates are those of the pairs. "
         "p: two-sided, Holm over the rows above `all`. Unscored: baseline/candidate."
     )
 

@@ -50,7 +50,7 @@ def test_three_prompts_are_inconclusive(em_bench, two, tmp_path):
 def test_json_is_all_that_is_printed(em_bench, two):
     (found,) = json.loads(em_bench("compare", *two, "--json").out)
     assert found["gate"] is None
-    assert found["diagnosis"]["kind"] == "no change seen"
+    assert found["diagnosis"]["kind"] == "no significant change"
 
 
 def test_a_lost_refusal_fails_the_gate(em_bench, two, tmp_path):
