@@ -1,7 +1,6 @@
-"""Measures `em-bench compare`: its speed, and how often its intervals and its gate are right.
+"""Measures `em-bench compare`: its speed, and how often its gate is right.
 
     python benchmarks/compare.py speed        # two runs of 2,000 prompts, as a whole process
-    python benchmarks/compare.py coverage     # of the 95 % intervals of differences
     python benchmarks/compare.py gate         # false alarms under no change, and what is found
 
 Everything is seeded. Results: docs/validation.md.
@@ -14,8 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +28,6 @@ from em_bench.compare.policy import Policy, parse_policy
 from em_bench.compare.policy_file import INITIAL
 from em_bench.metrics.registry import Kind
 from em_bench.runs.read import Run
-from em_bench.stats.paired import paired_difference, paired_probe_difference
 from em_bench.types import DOMAINS
 from made_runs import label, pair, run_of, task
 
@@ -107,71 +103,6 @@ def _write(folder: Path, tasks: dict[str, dict[str, str]], rows: dict[str, list[
     return folder
 
 
-@dataclass(frozen=True)
-class Case:
-    """A truth and a way to draw from it: `draw` gives the interval of one experiment."""
-
-    name: str
-    truth: float
-    draw: Callable[[Random], tuple[float, float]]
-
-
-def prompts_case(n: int, before: float, after: float, alike: float) -> Case:
-    """n prompts; `alike` is the share of them that both checkpoints answer by the same draw."""
-
-    def draw(random: Random) -> tuple[float, float]:
-        same = random.random(n) < alike
-        base = random.random(n)
-        other = np.where(same, base, random.random(n))
-        found = paired_difference(list(zip((base < before).tolist(), (other < after).tolist(), strict=True)))
-        assert found is not None
-        return found.low, found.high
-
-    return Case(f"{n} prompts, {before:g} to {after:g}", after - before, draw)
-
-
-def probes_case(probes: int, responses: int, before: float, after: float, spread: float) -> Case:
-    """Probes drawn anew each time, their rates from beta distributions; `spread` is the intraclass correlation."""
-
-    def rates(random: Random, mean: float) -> NDArray[np.float64]:
-        scale = (1 - spread) / spread
-        return random.beta(mean * scale, (1 - mean) * scale, probes) if mean else np.zeros(probes)
-
-    def draw(random: Random) -> tuple[float, float]:
-        sides = [random.binomial(responses, rates(random, mean)) for mean in (before, after)]
-        values = [[[1.0] * hits + [0.0] * (responses - hits) for hits in side] for side in sides]
-        found = paired_probe_difference(zip(*values, strict=True), resamples=2000)
-        assert found is not None
-        return found.low, found.high
-
-    return Case(f"{probes} probes x {responses}, {before:g} to {after:g}, alike {spread:g}", after - before, draw)
-
-
-def cases() -> Iterator[Case]:
-    for n in (20, 54, 108, 500):
-        for before, after in ((0.9, 0.9), (0.9, 0.7), (0.5, 0.5), (0.02, 0.02), (0.98, 0.9)):
-            yield prompts_case(n, before, after, 0.7)
-    for probes, responses in ((8, 100), (24, 50), (32, 10), (32, 30)):
-        for before, after, spread in (
-            (0.1, 0.1, 0.2),
-            (0.0, 0.1, 0.2),
-            (0.02, 0.02, 0.2),
-            (0.0, 0.01, 0.2),
-            (0.5, 0.3, 0.1),
-        ):
-            yield probes_case(probes, responses, before, after, spread)
-
-
-def coverage(experiments: int) -> None:
-    print("| data | coverage of the 95 % interval | mean width |\n|---|---|---|")
-    for case in cases():
-        random = np.random.default_rng(SEED)
-        drawn = [case.draw(random) for _ in range(experiments)]
-        covered = sum(low - 1e-9 <= case.truth <= high + 1e-9 for low, high in drawn) / experiments
-        width = sum(high - low for low, high in drawn) / experiments
-        print(f"| {case.name} | {100 * covered:.1f} % | {100 * width:.1f} points |", flush=True)
-
-
 def drawn_run(random: Random, chances: NDArray[np.float64], lost: float, probe_rates: NDArray[np.float64]) -> Run:
     """Seven domains of harmful prompts, as many benign ones, and probes, each answered anew."""
     tasks = []
@@ -217,10 +148,10 @@ def gate_shares(policy: Policy, n: int, lost: float, experiments: int, probes: i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=["speed", "coverage", "gate"])
+    parser.add_argument("what", choices=["speed", "gate"])
     parser.add_argument("--times", type=int, help="rounds, or simulated experiments a row (5, 2000, 300)")
     options = parser.parse_args()
-    measure, times = {"speed": (speed, 5), "coverage": (coverage, 2000), "gate": (gates, 300)}[options.what]
+    measure, times = {"speed": (speed, 5), "gate": (gates, 300)}[options.what]
     measure(options.times or times)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/paired_probes.py probes [--times 1000]   # probes with several responses, simulated: 3 minutes
     python benchmarks/paired_probes.py prompts                 # one verdict a prompt, computed exactly
     python benchmarks/paired_probes.py recorded FILE.csv ...   # random halves of recorded answers
-    python benchmarks/paired_probes.py rows                    # what the interval is as probes move, one after the other
+    python benchmarks/paired_probes.py rows                    # the interval as probes move, one after the other
 
 Both sides answer the same probes, whose own rates come from a beta distribution with an intraclass correlation of 0.2.
 `same`: a probe has one rate on both sides, so only responses are drawn anew. `differs`: on a share of the probes the

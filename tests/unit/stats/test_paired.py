@@ -134,6 +134,20 @@ def test_interval_and_test_of_probes_do_not_contradict_each_other(seed):
     assert sides == {False, True}
 
 
+def test_under_no_change_one_interval_in_twenty_leaves_0_out():
+    """Two runs of one checkpoint on 32 probes with 10 responses each; benchmarks/paired_probes.py has more of this."""
+    random = np.random.default_rng(6)
+    alarms, widths, values = 0, [], []
+    for _ in range(300):
+        rates = random.beta(0.4, 3.6, 32)
+        difference = paired(counts(random.binomial(10, rates), random.binomial(10, rates)))
+        alarms += difference.p <= 0.05
+        widths.append(difference.high - difference.low)
+        values.append(difference.value)
+    assert 5 <= alarms <= 25
+    assert np.mean(widths) == pytest.approx(3.92 * np.std(values), rel=0.1)
+
+
 def test_a_probe_counts_as_much_as_any_other():
     assert paired([[([0, 0], [1, 1])], [([0] * 9, [0] * 9)]]).value == 0.5
 
