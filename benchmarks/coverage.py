@@ -3,7 +3,7 @@
     python benchmarks/coverage.py [wilson] [clusters] [means] [ratio] [corrected] [kappa] [--trials 400]
 
 All of them take some minutes. Seeded: the same command prints the same numbers. With 400 trials a right interval shows
-92.9 to 97.1 % nineteen times of twenty. Beside each share stands the mean width. Discrete data cannot be covered evenly:
+92.9 to 97.1 % nineteen times of twenty. Beside each share is the mean width. Discrete data cannot be covered evenly:
 near 0 and 1 intervals that never fall short cover more than 95 %. Numbers stand in docs/statistics.md and
 docs/validation.md.
 """
