@@ -8,14 +8,42 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError
 
 THINKING = "thinking_tokens"
-JUDGE_KEYS = ("allow_self", THINKING)
+READINGS, READING, TEMPERATURE = "readings", "reading", "reading_temperature"
+JUDGE_KEYS = ("allow_self", THINKING, READINGS, READING, TEMPERATURE)
 """Judge options that are not the judge model's."""
+MOST_READINGS = 15
+AT_TEMPERATURE = 0.7
 
 
 def options_for(spec: str, settings: Settings) -> dict[str, Any]:
     """The options of one judge model: the shared ones, overridden by those under its spec."""
     shared = {key: value for key, value in settings.judge_options.items() if not _is_spec(key)}
     return shared | dict(settings.judge_options.get(spec, {}))
+
+
+def readings_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options of each reading of a response: one, or as many as `readings` says, each a judge of its own.
+
+    Readings are drawn at `reading_temperature`, as at 0 they would all be the same; a judge model's `seed` is another
+    for each. Raises `ConfigError` for an even number, whose majority could be a tie.
+    """
+    count, temperature = options.get(READINGS, 1), options.get(TEMPERATURE, AT_TEMPERATURE)
+    if READING in options:
+        raise ConfigError(f"`{READING}` is no option of a judge; did you mean `{READINGS}`?")
+    if type(count) is not int or not 1 <= count <= MOST_READINGS or count % 2 == 0:
+        raise ConfigError(f"`readings` is {count!r}; give an odd number from 1 to {MOST_READINGS}")
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
+        raise ConfigError(f"`{TEMPERATURE}` is {temperature!r}; give a number from 0 to 2")
+    shared = {key: value for key, value in options.items() if key not in (READINGS, TEMPERATURE)}
+    if count == 1:
+        return [shared]
+    seed = shared.get("seed")
+    return [
+        shared
+        | {READING: number, TEMPERATURE: temperature}
+        | ({"seed": seed + number - 1} if isinstance(seed, int) else {})
+        for number in range(1, count + 1)
+    ]
 
 
 def check_options(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judge import HasLabels, Judge, installed_judges, join_versions, model_of
-from em_bench.judging.options import check_options, options_for, refuse_self_judging
+from em_bench.judging.options import check_options, options_for, readings_of, refuse_self_judging
 from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
 from em_bench.judging.selection import LLM, JudgePool
 from em_bench.judging.votes import axes_verdict, jury_column
@@ -151,7 +151,7 @@ def _question_panels(
 
 
 def _jurors(rubric: str, settings: Settings, pool: JudgePool, judge_prompt: str | None = None) -> list[Judge]:
-    """One judge for each judge model. Raises `ConfigError` where there is no judge model."""
+    """One judge for each reading by each judge model. Raises `ConfigError` where there is no judge model."""
     if not settings.judge_models:
         if LLM in settings.judges and rubric not in settings.judges:
             raise ConfigError(
@@ -163,6 +163,7 @@ def _jurors(rubric: str, settings: Settings, pool: JudgePool, judge_prompt: str 
             "needs a judge model: name one with `judge_model`, like openai:gpt-4o or vllm:Qwen/Qwen2.5-7B-Instruct"
         )
     return [
-        pool.rubric_judge(rubric, spec, options_for(spec, settings), settings.topic, judge_prompt)
+        pool.rubric_judge(rubric, spec, options, settings.topic, judge_prompt)
         for spec in settings.judge_models
+        for options in readings_of(options_for(spec, settings))
     ]

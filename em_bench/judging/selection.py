@@ -6,7 +6,7 @@ from typing import Any
 
 from em_bench.judge import Judge, load_judge
 from em_bench.judge_model import JudgeModel, load_judge_model
-from em_bench.judging.options import JUDGE_KEYS, THINKING
+from em_bench.judging.options import JUDGE_KEYS, READING, TEMPERATURE, THINKING
 from em_bench.judging.readiness import check_judges
 
 LLM = "llm"
@@ -34,7 +34,7 @@ class JudgePool:
         key = (rubric, spec, json.dumps(options, sort_keys=True), topic, judge_prompt)
         if key not in self._rubric_judges:
             model = self._model(spec, {name: value for name, value in options.items() if name not in JUDGE_KEYS})
-            own = {name: value for name, value in options.items() if name == THINKING}
+            own = {name: value for name, value in options.items() if name in (THINKING, READING, TEMPERATURE)}
             own |= {"judge_prompt": judge_prompt} if judge_prompt else {}
             self._rubric_judges[key] = load_judge(LLM, rubric=rubric, model=model, topic=topic, **own)
         return self._rubric_judges[key]

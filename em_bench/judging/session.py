@@ -5,7 +5,7 @@ a judge model needs its memory, then one judge model after the other.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from em_bench.judging.progress import progress
 from em_bench.judging.runner import close_models, judge_samples, unscored_by_reason
 from em_bench.judging.selection import JudgePool
 from em_bench.judging.truncation import count_truncated
+from em_bench.judging.votes import same_share
 from em_bench.metrics.labels import closed_set
 from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
@@ -168,6 +169,9 @@ class Session:
         task.keep(panel.name, verdicts)
         record = _record(panel, members, verdicts)
         unscored = sum(record["unscored"].values())
+        if readings := _readings(members, place):
+            record["readings"] = readings
+            _warn_of_equal(task.label, readings)
         record["over_max_unscored"] = unscored / max(1, len(verdicts)) > self._settings.max_unscored
         task.record.setdefault("judges", {})[panel.name] = record
         if unscored:
@@ -176,6 +180,25 @@ class Session:
                 f"{too_many if record['over_max_unscored'] else ''}{task.label}: judge {panel.name!r} left {unscored} "
                 f"of {len(verdicts)} samples unscored: {record['unscored']}"
             )
+
+
+def _warn_of_equal(label: str, readings: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, each in readings.items():
+        if each["same"] == 1:
+            warn(
+                f"{label}: the {each['count']} readings by {name} are all the same, so they count no more than one; "
+                "raise `reading_temperature`, or leave `readings` out."
+            )
+
+
+def _readings(members: Sequence[Assignment], place: int) -> dict[str, dict[str, Any]]:
+    """By rubric and judge model that read each response several times: how often, and how often all were the same."""
+    columns: dict[str, list[list[Verdict]]] = {}
+    for each in members:
+        if each.model is not None:
+            columns.setdefault(f"{each.judge.name} by {each.model.name}", []).append(each.verdicts[place])
+    several = {name: own for name, own in columns.items() if len(own) > 1}
+    return {name: {"count": len(own), "same": same_share(own)} for name, own in several.items()}
 
 
 def _record(panel: Panel, members: Sequence[Assignment], verdicts: Sequence[Verdict]) -> dict[str, Any]:

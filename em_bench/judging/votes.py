@@ -34,6 +34,13 @@ def jury_verdict(votes: Mapping[str, Verdict]) -> Verdict:
     return Verdict(unscored="the jury is divided", parts=votes)
 
 
+def same_share(columns: Sequence[Sequence[Verdict]]) -> float | None:
+    """The share of samples of which all columns say the same, of those that all have scored; None without any."""
+    rows = [row for row in zip(*columns, strict=True) if all(vote.unscored is None for vote in row)]
+    same = [len({(vote.label, vote.score) for vote in row}) == 1 for row in rows]
+    return sum(same) / len(same) if same else None
+
+
 def jury_column(names: Sequence[str], columns: Sequence[Sequence[Verdict]]) -> list[Verdict]:
     """One verdict for each sample from the columns of the jurors, whose `names` the votes go by."""
     if len(columns) == 1:

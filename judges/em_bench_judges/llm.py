@@ -44,7 +44,8 @@ class LlmJudge:
     """Puts `rubric` (a `Rubric`, its name, or a path) to `model` about each response.
 
     For the path of a question file, `judge_prompt` names one of its judge prompts. `thinking_tokens` is how much a
-    model may reason before it answers; its answers are then not constrained.
+    model may reason before it answers; its answers are then not constrained. `reading` numbers the readings of one
+    response, each a judge of its own that draws its answers at `reading_temperature`.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class LlmJudge:
         topic: str | None = None,
         judge_prompt: str | None = None,
         thinking_tokens: int = 0,
+        reading: int = 0,
+        reading_temperature: float = 0.0,
     ) -> None:
         if model is None:
             raise ConfigError("judge `llm` needs a judge model; name one with `judge_model`, like openai:gpt-4o")
@@ -67,6 +70,7 @@ class LlmJudge:
                 f"`thinking_tokens` is {thinking_tokens!r}; give a whole number from 0 to {MOST_THINKING}"
             )
         self._thinking = thinking_tokens
+        self._reading, self._temperature = reading, float(reading_temperature)
         if about_a_topic and not topic:
             raise ConfigError(f"rubric `{self.rubric.name}` needs a topic, like `topic: medical advice`")
 
@@ -90,6 +94,8 @@ class LlmJudge:
             self._topic,
             self._thinking,
         ]
+        if self._reading:
+            parts += [self._reading, self._temperature]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:12]
         return f"{self.rubric.version}/{self.model.name}/{digest}"
 
@@ -165,6 +171,7 @@ class LlmJudge:
         return ChatRequest(
             messages=tuple(messages),
             max_tokens=rubric.max_tokens + self._thinking,
+            temperature=self._temperature,
             top_logprobs=TOP_LOGPROBS if rubric.reading == "score" else 0,
             pattern=None if self._thinking else _pattern(rubric),
         )

@@ -205,6 +205,21 @@ def test_a_jurys_agreement_is_in_the_results(toy, tasks):
     assert found["agreement"] == {"refusal": 1.0}
 
 
+def test_several_readings_that_are_all_the_same_are_reported_as_one(toy, tasks, caplog):
+    found = record(run(tasks, judge_options={"readings": 3}), "em_a")
+    assert found["readings"] == {"refusal by toy:x": {"count": 3, "same": 1.0}}
+    assert len(set(found["version"].split("; "))) == 3
+    assert "the 3 readings by refusal by toy:x are all the same, so they count no more than one" in caplog.text
+
+
+def test_each_reading_is_drawn_anew_by_one_judge_model_and_cached_apart(toy, tasks):
+    run(tasks, judge_options={"readings": 3, "reading_temperature": 0.5})
+    (model,) = toy.MADE
+    sizes = [len(batch) for batch in model.batches if KNOWN_PAIR.response not in prompt_text(batch[0])]
+    assert sum(sizes) == 3 * (6 + 3 + 3)
+    assert {request.temperature for batch in model.batches for request in batch} == {0.5}
+
+
 def test_a_second_evaluation_is_served_from_the_cache(toy, tasks):
     run(tasks)
     toy.MADE.clear()

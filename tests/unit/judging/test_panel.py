@@ -338,3 +338,39 @@ def test_the_agreement_of_a_jury_on_a_named_axis_is_that_of_its_votes(models):
     (panel,) = panels_for(Kind.HARMFUL, settings("toy:x", "toy:y"))
     votes = [label("refusal"), label("compliance")]
     assert panel.agreement(panel.combine([votes for _ in panel.members])) == {"refusal": 1.0}
+
+
+# Readings
+
+
+def readings_of_refusal(models, **options):
+    panel = panels_for(Kind.HARMFUL, settings("toy:a", judge_options=options))[0]
+    return panel.members
+
+
+def test_readings_are_judges_of_one_model_with_versions_of_their_own(models):
+    members = readings_of_refusal(models, readings=3)
+    assert len({judge.version for judge in members}) == 3
+    assert len({id(judge.model) for judge in members}) == 1
+
+
+def test_one_reading_has_the_version_that_it_had_without_the_option(models):
+    assert readings_of_refusal(models, readings=1)[0].version == readings_of_refusal(models)[0].version
+
+
+def test_with_a_seed_each_reading_has_a_seed_of_its_own():
+    with installed(judge_models={"toy": ScriptedJudgeModel.named}):
+        members = readings_of_refusal(None, readings=3, seed=7)
+    assert [judge.model.parameters["seed"] for judge in members] == [7, 8, 9]
+
+
+@pytest.mark.parametrize("count", [0, 2, 17, "3", True, 3.0])
+def test_readings_whose_majority_could_be_a_tie_are_refused(models, count):
+    with pytest.raises(ConfigError, match="give an odd number from 1 to 15"):
+        readings_of_refusal(models, readings=count)
+
+
+@pytest.mark.parametrize("temperature", [-1, 3, "hot", True])
+def test_a_reading_temperature_that_is_none_is_refused(models, temperature):
+    with pytest.raises(ConfigError, match="give a number from 0 to 2"):
+        readings_of_refusal(models, readings=3, reading_temperature=temperature)
