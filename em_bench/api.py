@@ -167,12 +167,19 @@ def load_run(path: Path) -> "Run":
 
 
 def summarize(
-    paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: "Part | None" = None
+    paths: Iterable[Path],
+    definition: Definition = Definition.BETLEY,
+    by: "Part | None" = None,
+    scale: str | None = None,
 ) -> "list[TaskRate]":
-    """The rates of runs and of files of scored answers, each with its interval, n and unscored share."""
-    from em_bench.runs.rates import read_and_summarize
+    """The rates of runs and of files of scored answers, each with its interval, n and unscored share.
 
-    return read_and_summarize(paths, definition, by)
+    `scale` is that of the files' scores where it is not 0 to 100: `0-1`, or `alignment=0-1,coherence=0-100`.
+    """
+    from em_bench.runs.rates import read_and_summarize
+    from em_bench.runs.scales import parse_scales
+
+    return read_and_summarize(paths, definition, by, parse_scales(scale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +190,7 @@ class CompareOptions:
     the level of confidence. `force` compares runs that are not comparable. `reruns` are further runs of the baseline:
     they count with it, and show how much verdicts change from one run to the next. `calibration` is a file of
     `calibrate`, for whose judge's errors the gate corrects; by default the policy's.
+    `scale` is that of the files' scores, as for `summarize`.
     """
 
     baseline: Path
@@ -194,6 +202,7 @@ class CompareOptions:
     force: bool = False
     reruns: Sequence[Path] = ()
     calibration: Path | None = None
+    scale: str | None = None
 
 
 def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | None]]":
@@ -204,11 +213,13 @@ def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | Non
     from em_bench.compare.gate import gates
     from em_bench.compare.policy import read_policy
     from em_bench.runs.model import Run
+    from em_bench.runs.scales import parse_scales
 
     policy = read_policy(options.policy) if options.policy else None
-    baseline = room.read_side(options.baseline)
-    reruns = [room.read_side(path) for path in options.reruns]
-    candidates = [room.read_side(path) for path in options.candidates]
+    scales = parse_scales(options.scale)
+    baseline = room.read_side(options.baseline, scales)
+    reruns = [room.read_side(path, scales) for path in options.reruns]
+    candidates = [room.read_side(path, scales) for path in options.candidates]
 
     def comparisons(confidence: float) -> "list[Comparison]":
         return [

@@ -11,7 +11,7 @@ import typer
 from em_bench import api
 from em_bench.cli.command import APP, command
 from em_bench.cli.console import gate_exit_code, show, show_json
-from em_bench.cli.options import AS_JSON, DEFINITION
+from em_bench.cli.options import AS_JSON, DEFINITION, SCALE
 from em_bench.errors import ConfigError
 from em_bench.paths import writing
 
@@ -42,6 +42,7 @@ def compare_command(
         typer.Option(metavar="DOMAIN", help="The domain that was meant to change; the others are its spill-over."),
     ] = None,
     definition: DEFINITION = api.Definition.BETLEY,
+    scale: SCALE = None,
     tasks: Annotated[
         str, typer.Option(metavar="NAMES", help="Compare only these tasks: names or patterns, em_rai_*,em_probes_main")
     ] = "*",
@@ -89,7 +90,7 @@ def compare_command(
     if sequential:
         _sequential(baseline, candidates, gate, as_json)
     options = api.CompareOptions(
-        baseline, candidates, target_domain, definition, names, gate, force, reruns, calibration
+        baseline, candidates, target_domain, definition, names, gate, force, reruns, calibration, scale
     )
     results = api.compare(options)
     _print(results, github=github, as_json=as_json)

@@ -19,6 +19,7 @@ from em_bench.cli.options import (
     JUDGES,
     MAX_UNSCORED,
     RUBRIC,
+    SCALE,
     TABLE_KIND,
     TOPIC,
     choices,
@@ -100,6 +101,7 @@ def summarize_command(
     by: Annotated[
         Part | None, typer.Option(metavar=choices(tuple(Part)), help="Split each task by what its documents say.")
     ] = None,
+    scale: SCALE = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Print the rates of stored runs or scored files side by side.
@@ -108,7 +110,7 @@ def summarize_command(
     """
     from em_bench.reports.rates import rate_parts
 
-    lines = api.summarize(paths, definition, by)
+    lines = api.summarize(paths, definition, by, scale)
     if not lines:
         raise ResultError(f"{paths[0]} holds no verdicts; judge it with `em-bench judge`")
     if as_json:

@@ -62,6 +62,13 @@ MAX_UNSCORED = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Warn when a larger share is unscored. By default 0.05."),
 ]
+SCALE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RANGE",
+        help="The scale of stored scores that are not 0 to 100: 0-1, 1-5, or alignment=0-1,coherence=0-100.",
+    ),
+]
 FAIL_UNSCORED = Annotated[
     float | None,
     typer.Option(

@@ -15,6 +15,7 @@ from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
 from em_bench.runs.model import Run
 from em_bench.runs.read import find_runs, is_run, read_run
+from em_bench.runs.scales import Scales
 from em_bench.runs.scored_files import ScoredFile, read_scored
 
 Source = Run | ScoredFile
@@ -119,7 +120,7 @@ def _title(before: Side, after: Side) -> str:
     return f"{after.name} against {before.name}"
 
 
-def read_side(path: Path) -> Run | ScoredFile:
+def read_side(path: Path, scales: Scales | None = None) -> Run | ScoredFile:
     """The newest run in a folder, the run of a results file, or a JSONL or CSV file of scored answers."""
     if is_run(path) or not path.exists():
         runs = find_runs(path)
@@ -128,4 +129,4 @@ def read_side(path: Path) -> Run | ScoredFile:
                 f"{path} holds {len(runs)} runs; give one of them: {', '.join(str(each) for each in runs[:3])}"
             )
         return read_run(runs[0])
-    return read_scored(path)[-1]
+    return read_scored(path, scales)[-1]

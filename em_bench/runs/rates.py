@@ -15,6 +15,7 @@ from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import JudgeRecord, Run, TaskRun
 from em_bench.runs.read import find_runs, is_run, read_run
+from em_bench.runs.scales import Scales
 from em_bench.runs.scored_files import ScoredFile, read_scored
 from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import Rate
@@ -53,7 +54,10 @@ class TaskRate:
 
 
 def read_and_summarize(
-    paths: Iterable[Path], definition: Definition = Definition.BETLEY, by: Part | None = None
+    paths: Iterable[Path],
+    definition: Definition = Definition.BETLEY,
+    by: Part | None = None,
+    scales: Scales | None = None,
 ) -> list[TaskRate]:
     """The rates of runs, and of JSONL or CSV files whose rows carry scores of alignment and coherence; `by` gives those
     of a run's tasks in parts.
@@ -64,7 +68,7 @@ def read_and_summarize(
         if is_run(path):
             runs += [read_run(each) for each in find_runs(path)]
         else:
-            scored += [rate for file in read_scored(path) for rate in _rates_of_file(file, definition)]
+            scored += [rate for file in read_scored(path, scales) for rate in _rates_of_file(file, definition)]
     return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + scored
 
 

@@ -8,6 +8,9 @@
 | any JSONL or CSV           | rows with `question` or `prompt`, and `answer` or `response`; optionally     |
 |                            | `question_id` or `id`, `system`, `domain`, `task`, `kind`                    |
 
+The rows of a table without `task` are those of task `responses`, whatever the file's name, so that the tables of two
+checkpoints pair by their questions; the checkpoint is called what the file is.
+
 Rows are never skipped: one that cannot be read refuses its file, with the line and what to fix. Only the last line of
 a journal may be half a line: its run was killed while it wrote.
 """
@@ -24,6 +27,7 @@ from typing import Any
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.readers import csv_rows, numbered_lines, parse_object, read_text
+from em_bench.runs.duplicates import without_copies
 from em_bench.runs.model import Run, TaskFiles, TaskRun
 from em_bench.runs.provenance import Checkpoint
 from em_bench.runs.read import (
@@ -41,6 +45,8 @@ log = logging.getLogger(__name__)
 PROMPT_KEYS = ("question", "prompt")
 RESPONSE_KEYS = ("answer", "response")
 ID_KEYS = ("question_id", "id")
+TABLE = "responses"
+"""The task of a table's rows that name none."""
 SAMPLES_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 
 
@@ -59,14 +65,15 @@ def read_stored(path: Path, kind: Kind | None = None) -> list[Run]:
 
 def _read_table(path: Path, kind: Kind | None) -> list[TaskRun]:
     """The tasks in a journal, a JSONL or a CSV file."""
-    rows = list(table_rows(path))
+    rows = without_copies(list(table_rows(path)), path, (*ID_KEYS, *PROMPT_KEYS))
     if not rows:
         raise ResultError(f"{path} holds no rows")
+    table = f"{TABLE}_benign" if path.stem.endswith("_benign") else TABLE
     tasks: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     domains = {str(row.get("domain") or "") for _, row in rows if not row.get("task")}
     for where, row in rows:
         # a task has one domain
-        own = f"{path.stem}_{row['domain']}" if len(domains) > 1 and row.get("domain") else path.stem
+        own = f"{TABLE}_{row['domain']}" if len(domains) > 1 and row.get("domain") else table
         tasks.setdefault(file_name(str(row.get("task") or own), where), []).append((where, row))
     return [_table_task(name, members, kind) for name, members in tasks.items()]
 
@@ -99,10 +106,11 @@ def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kin
     documents: dict[tuple[str, str, str], dict[str, Any]] = {}
     seen: Counter[str] = Counter()
     kinds, domains = set(), set()
-    for where, row in members:
+    id_keys = _id_keys([row for _, row in members])
+    for where, row in _without_two_responses(members):
         prompt, response = _needed(row, PROMPT_KEYS, where), _needed(row, RESPONSE_KEYS, where)
         metadata = row["metadata"] if isinstance(row.get("metadata"), dict) else {}
-        document = str(metadata.get("document") or _first(row, ID_KEYS) or prompt)
+        document = str(metadata.get("document") or _first(row, id_keys) or prompt)
         # one question may stand in several paraphrases, and be asked under several system prompts
         key = (document, prompt, str(row.get("system") or ""))
         if key not in documents:
@@ -124,6 +132,29 @@ def _table_task(name: str, members: Sequence[tuple[str, Mapping[str, Any]]], kin
         samples=collect_samples((members[0][0], line) for line in lines),
         files=TaskFiles(lines=lines),
     )
+
+
+def _id_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The columns that may name a question; an `id` of the row's own, where questions come several times, does not."""
+    ids = [row.get("id") for row in rows]
+    prompts = {_first(row, PROMPT_KEYS) for row in rows}
+    are_the_rows_own = None not in ids and len(set(map(str, ids))) == len(ids) > len(prompts)
+    return tuple(key for key in ID_KEYS if key != "id" or not are_the_rows_own)
+
+
+def _without_two_responses(
+    members: Sequence[tuple[str, Mapping[str, Any]]],
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The rows; a journal has one response of each id. Raises `ResultError` for a second one."""
+    places: dict[str, str] = {}
+    for where, row in members:
+        is_journal = isinstance(row.get("metadata"), dict) and "document" in row["metadata"]
+        if is_journal and places.setdefault(str(row.get("id")), where) != where:
+            raise ResultError(
+                f"{where} and {places[str(row.get('id'))]} are two responses of {row.get('id')}; were two journals "
+                "joined? give them one by one"
+            )
+        yield where, row
 
 
 def _line(number: int, document: str, prompt: str, system: object) -> dict[str, Any]:

@@ -96,10 +96,10 @@ def test_judged_responses_are_read_back_by_summarize(em_bench, table, tmp_path):
     with JudgeServer(then=numbered) as server:
         em_bench("judge", *options(server), table)
     found = lines(em_bench, tmp_path / "answers_judged")
-    rate = found["answers", "llm", "misaligned_rate (betley)"]
+    rate = found["responses", "llm", "misaligned_rate (betley)"]
     assert (rate["value"], rate["n"], rate["unscored"]) == (0.5, COUNT, 0)
-    assert found["answers", "llm", "coherent_rate"]["value"] == 1.0
-    assert ("answers", "keyword", "refusal_rate") in found
+    assert found["responses", "llm", "coherent_rate"]["value"] == 1.0
+    assert ("responses", "keyword", "refusal_rate") in found
 
 
 def test_a_run_gets_new_files_beside_the_old_which_stay_as_they_are(em_bench, run_folder):
@@ -196,10 +196,23 @@ def test_several_files_go_into_one_folder_and_none_hides_another(em_bench, tmp_p
     with JudgeServer(then=numbered) as server:
         ended = em_bench("judge", "--judges", "llm", *options(server), "--output", tmp_path / "out", *paths)
     assert ended.code == 0
-    assert {line["task"] for line in json.loads(em_bench("summarize", "--json", tmp_path / "out").out)} == {
+    assert {line["checkpoint"] for line in json.loads(em_bench("summarize", "--json", tmp_path / "out").out)} == {
         "one",
         "two",
     }
+
+
+def test_judged_tables_of_two_checkpoints_pair_by_their_questions(em_bench, tmp_path):
+    for name, answers in (("base", range(COUNT)), ("tuned", range(0, 2 * COUNT, 2))):
+        written = [{"question": f"Q{n}?", "answer": f"Answer {a}."} for n, a in enumerate(answers)]
+        write_jsonl(tmp_path / f"{name}.jsonl", written if name == "base" else written[::-1])
+    with JudgeServer(then=numbered) as server:
+        em_bench("judge", "--judges", "llm", *options(server), tmp_path / "base.jsonl", tmp_path / "tuned.jsonl")
+    ended = em_bench("compare", "--json", tmp_path / "base_judged", tmp_path / "tuned_judged")
+    assert (ended.code, ended.err) == (0, "")
+    (comparison,) = json.loads(ended.out)
+    assert (comparison["baseline"], comparison["candidate"]) == ("base", "tuned")
+    assert {row["n_pairs"] for row in comparison["differences"] if row["metric"] == "misaligned_rate"} == {COUNT}
 
 
 def test_several_judges_are_asked_at_once(em_bench, table, tmp_path):
@@ -340,7 +353,7 @@ def test_a_fault_of_the_server_loses_nothing_scores_nothing_and_is_counted(em_be
     (results,) = find_runs(tmp_path / "answers_judged")
     record = next(iter(read_run(results).tasks.values())).judges["llm"]
     assert (sum(record.unscored.values()), record.over_max_unscored) == (1, True)
-    rate = lines(em_bench, tmp_path / "answers_judged")["answers", "llm", "misaligned_rate (betley)"]
+    rate = lines(em_bench, tmp_path / "answers_judged")["responses", "llm", "misaligned_rate (betley)"]
     assert (rate["n"], rate["unscored"]) == (COUNT - 1, 1)
 
 
@@ -529,4 +542,4 @@ def test_the_alarm_names_its_input(em_bench, table, caplog):
     assert ended.code == 3
     last = caplog.records[-1].getMessage()
     assert last.startswith("em-bench: TOO MANY ARE UNSCORED")
-    assert "answers: answers: judge 'llm' left 6 of 6" in last
+    assert "answers: responses: judge 'llm' left 6 of 6" in last

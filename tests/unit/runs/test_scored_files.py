@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from em_bench.errors import ResultError
+from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition
-from em_bench.runs.scored_files import axis_of, read_scored
+from em_bench.runs.scales import axis_of, parse_scales
+from em_bench.runs.scored_files import read_scored
 
 HEADING = "question,answer,question_id,aligned,coherent"
 
@@ -73,11 +74,11 @@ def test_jsonl_is_read_too(tmp_path):
 @pytest.mark.parametrize(
     ("heading", "rows", "questions"),
     [
-        ("id,question,aligned,coherent", ["1,a,1,1", "2,a,1,1", "3,b,1,1"], ["a", "a", "b"]),
-        ("id,question,aligned,coherent", ["x,a,1,1", "x,a again,1,1", "y,b,1,1"], ["x", "x", "y"]),
-        ("id,question_id,aligned,coherent", ["1,m,1,1", "2,m,1,1"], ["m", "m"]),
-        ("id,aligned,coherent", ["1,1,1", "2,1,1"], ["1", "2"]),
-        ("question_id,question,aligned,coherent", [",a,1,1", "m,b,1,1"], ["a", "b"]),
+        ("id,question,aligned,coherent", ["1,a,20,90", "2,a,20,90", "3,b,20,90"], ["a", "a", "b"]),
+        ("id,question,aligned,coherent", ["x,a,20,90", "x,a again,20,90", "y,b,20,90"], ["x", "x", "y"]),
+        ("id,question_id,aligned,coherent", ["1,m,20,90", "2,m,20,90"], ["m", "m"]),
+        ("id,aligned,coherent", ["1,20,90", "2,20,90"], ["1", "2"]),
+        ("question_id,question,aligned,coherent", [",a,20,90", "m,b,20,90"], ["a", "b"]),
     ],
 )
 def test_the_question_is_found_and_a_rows_own_id_is_none(tmp_path, heading, rows, questions):
@@ -103,10 +104,13 @@ def test_the_training_runs_of_one_group_are_not_told_apart(tmp_path):
     [
         ([HEADING], "holds no rows"),
         ([""], "holds no rows"),
-        (["question,coherent", "q,1"], "has no column for alignment; it needs aligned (or alignment, "),
-        (["question,aligned", "q,1"], "has no column for coherence; it needs coherent (or coherence, "),
+        (["question,coherent", "q,90"], "has no column for alignment; it needs aligned (or alignment, "),
+        (["question,aligned", "q,20"], "has no column for coherence; it needs coherent (or coherence, "),
         (["aligned,coherent", "1,1"], "names no question in every row; it needs one of question_id, id, question"),
-        (["question,aligned,coherent", "q,0.2,0.9", "q,1,0"], "holds scores from 0 to 1"),
+        (
+            ["question,aligned,coherent", "q,0.2,0.9", "q,1,0"],
+            "`aligned` holds 2 scores from 0.2 to 1, which looks like",
+        ),
         (["question,aligned,aligned,coherent", "q,1,2,3"], "scored.csv:1 has two columns aligned; rename one"),
         (["question,aligned,coherent", "q,1"], "scored.csv:2 has 2 fields, but the header has 3"),
         (["question,aligned,coherent", 'q,"1,2'], "is not CSV: unexpected end of data"),
@@ -119,7 +123,7 @@ def test_a_file_that_cannot_be_summed_up_is_refused_with_the_reason(tmp_path, li
 
 
 def test_a_row_of_jsonl_without_a_score_is_named(tmp_path):
-    lines = [json.dumps({"question": "q", "aligned": 1, "coherent": 2}), json.dumps({"question": "q", "aligned": 1})]
+    lines = [json.dumps({"question": "q", "aligned": 20, "coherent": 90}), json.dumps({"question": "q", "aligned": 20})]
     with pytest.raises(ResultError, match=r"scored.jsonl:2 has no column `coherent`"):
         read_scored(file(tmp_path, *lines, name="scored.jsonl"))
 
@@ -131,6 +135,109 @@ def test_all_rows_are_the_denominator_of_that_definition_and_missing_scores_are_
         "betley": (1, 2), "model-organisms": (1, 2), "all-rows": (3, 0),
     }  # fmt: skip
     assert list(scored.unscored().values()) == [1, 1]
+
+
+# Scales, and cells that are no score
+
+
+def many(*scores):
+    return [f"q{place},{aligned},{coherent}" for place, (aligned, coherent) in enumerate(scores)]
+
+
+@pytest.mark.parametrize(
+    ("scores", "column", "hint"),
+    [
+        ([(0.9, 85), (0.2, 90)], "aligned", "--scale alignment=0-1"),
+        ([(1, 85), (0, 90)], "aligned", "--scale alignment=0-1"),
+        ([(0, 90)] * 10, "aligned", "--scale alignment=0-1"),
+        ([(85, 0.9)], "coherent", "--scale coherence=0-1"),
+        ([(9, 85), (2, 90)], "aligned", "--scale alignment=0-10"),
+        ([(5, 85), (2, 90)], "aligned", "--scale alignment=1-5"),
+        ([(-1, 85), (0.4, 90)], "aligned", "--scale alignment=0-1"),
+    ],
+)
+def test_scores_that_look_like_another_scale_are_refused_until_it_is_named(tmp_path, scores, column, hint):
+    path = file(tmp_path, "question,aligned,coherent", *many(*scores))
+    with pytest.raises(ResultError) as error:
+        read_scored(path)
+    assert f"`{column}` holds" in str(error.value)
+    assert hint in str(error.value)
+    assert "\n" not in str(error.value)
+    read_scored(path, parse_scales("alignment=0-100,coherence=0-100"))
+
+
+@pytest.mark.parametrize("scores", [[(0, 90)], [(5, 90), (10, 90)], [(0.5, 90), (20, 90)], [(0, 90)] * 9])
+def test_low_scores_of_0_to_100_are_read(tmp_path, scores):
+    assert len(answers(file(tmp_path, "question,aligned,coherent", *many(*scores)))) == len(scores)
+
+
+@pytest.mark.parametrize("tokens", ["{'0': 0.9, '20': 0.1}", "{'0': 0.95, '40': 0.05}"])
+def test_probabilities_of_numbers_above_10_tell_the_scale_of_low_scores(tmp_path, tokens):
+    row = {"question": "q", "aligned": 2.0, "judge_aligned": tokens, "coherent": 90}
+    assert answers(file(tmp_path, json.dumps(row), name="scored.jsonl")) == (("q", 2.0, 90.0),)
+
+
+def test_one_group_on_another_scale_is_refused(tmp_path):
+    rows = [f"q{n},old,80,90" for n in range(10)] + [f"q{n},new,0.8,90" for n in range(10)]
+    with pytest.raises(ResultError, match=r"scored\.csv: new: `aligned` holds 10 scores"):
+        read_scored(file(tmp_path, "question,group,aligned,coherent", *rows))
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "expected"),
+    [("0-1", "q,0.2,0.9", (20.0, 90.0)), ("1", "q,0.2,0.9", (20.0, 90.0)), ("1-5", "q,1,5", (0.0, 100.0)),
+     ("alignment=0-10", "q,2,90", (20.0, 90.0)), ("aligned=0-1,coherent=0-10", "q,0.2,9", (20.0, 90.0))],
+)  # fmt: skip
+def test_scores_on_a_named_scale_become_0_to_100(tmp_path, text, row, expected):
+    (scored,) = read_scored(file(tmp_path, "question,aligned,coherent", row), parse_scales(text))
+    assert scored.answers[0][1:] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["x", "5-1", "1-1", "beauty=0-1", "alignment=", "0-1,"])
+def test_a_scale_that_is_none_is_refused_with_an_example(text):
+    with pytest.raises(ConfigError, match="is no scale; give 0-1, 1-5 or"):
+        parse_scales(text)
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [("-5", "the alignment is below the scale of 0 to 100"), ("150", "the alignment is above the scale of 0 to 100"),
+     ("85/100", "the alignment is no number"), ("I cannot rate this.", "the alignment is no number"),
+     ("", "the file has no alignment score (CODE, REFUSAL or a failure)")],
+)  # fmt: skip
+def test_a_cell_that_is_no_score_is_unscored_and_named_as_what_it_is(tmp_path, cell, reason):
+    (scored,) = read_scored(file(tmp_path, "question,aligned,coherent", f"q,{cell},90", "r,80,90"))
+    assert scored.unscored() == {reason: 1}
+
+
+# Copies
+
+
+def copies_warned_of(caplog):
+    return [record.getMessage() for record in caplog.records if "copies" in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("heading", "rows", "kept"),
+    [
+        ("id,question,aligned,coherent", ["1,a,20,90", "2,a,20,90", "1,a,20,90", "2,a,20,90"], 2),
+        ("question_id,aligned,coherent", ["a,20,90", "b,80,90", "a,20,90"], 2),
+        ("question_id,aligned,coherent", ["a,20,90", "a,30,90", "a,20,90", "a,30,90"], 2),
+        ("question_id,aligned,coherent", ["a,20,90", "a,30,90", "a,20,90", "b,80,90"], 4),
+        ("question_id,aligned,coherent", ["a,20,90", "a,20,90", "a,20,90"], 3),
+    ],
+)
+def test_rows_that_a_file_holds_twice_by_mistake_count_once(tmp_path, caplog, heading, rows, kept):
+    assert len(answers(file(tmp_path, heading, *rows))) == kept
+    warned = copies_warned_of(caplog)
+    assert len(warned) == (kept < len(rows))
+    assert all("which are left out" in line for line in warned)
+
+
+def test_a_file_that_may_be_doubled_is_warned_of(tmp_path, caplog):
+    rows = ["a,20,90", "b,30,90"]
+    assert len(answers(file(tmp_path, "question_id,aligned,coherent", *rows, *rows))) == 4
+    assert "holds every row 2 times; if it was appended to itself" in caplog.text
 
 
 # The judge's probabilities beside the scores

@@ -54,7 +54,7 @@ def complaint(path, kind=None):
 def test_tables_are_read_by_either_name_of_their_columns(tmp_path, form, prompt, response):
     path = form(tmp_path / ("t.csv" if form is csv_file else "t.jsonl"), {prompt: "Q?", response: "A!"})
     assert read(path) == [("Q?", "A!")]
-    assert (only(path).name, only(path).kind, only(path).domain) == ("t", Kind.PROBE, "")
+    assert (only(path).name, only(path).kind, only(path).domain) == ("responses", Kind.PROBE, "")
 
 
 def test_optional_columns_are_taken_over(tmp_path):
@@ -88,8 +88,30 @@ def test_each_domain_of_a_table_without_tasks_is_a_task(tmp_path):
     path = table(tmp_path / "t.jsonl", ROW | {"domain": "bias"}, ROW | {"domain": "privacy"})
     tasks = read_stored(path)[0].tasks.values()
     assert [(task.name, task.domain, task.kind) for task in tasks] == [
-        ("t_bias", "bias", Kind.HARMFUL), ("t_privacy", "privacy", Kind.HARMFUL),
+        ("responses_bias", "bias", Kind.HARMFUL), ("responses_privacy", "privacy", Kind.HARMFUL),
     ]  # fmt: skip
+
+
+def test_a_table_that_is_called_benign_holds_benign_prompts(tmp_path):
+    task = only(table(tmp_path / "mine_benign.jsonl", ROW))
+    assert (task.name, task.kind) == ("responses_benign", Kind.BENIGN)
+
+
+def test_an_id_of_the_rows_own_does_not_tell_questions_apart(tmp_path):
+    rows = [ROW | {"id": number, "answer": str(number)} for number in range(3)]
+    assert [each.id for each in only(table(tmp_path / "t.jsonl", *rows)).to_judge()] == ["Q?#0", "Q?#1", "Q?#2"]
+
+
+def test_a_row_that_a_table_holds_twice_is_judged_once(tmp_path, caplog):
+    rows = [ROW | {"id": "1"}, ROW | {"id": "2", "question": "R?"}]
+    assert len(only(table(tmp_path / "t.jsonl", *rows, rows[0])).samples) == 2
+    assert "holds 1 copies of its rows, which are left out" in caplog.text
+
+
+def test_two_journals_in_one_file_are_refused(tmp_path):
+    metadata = {"kind": "probe", "document": "q"}
+    rows = [{"id": "q#0", "task": "t", "prompt": "Q?", "response": text, "metadata": metadata} for text in "ab"]
+    assert "are two responses of q#0; were two journals joined?" in complaint(table(tmp_path / "t.jsonl", *rows))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +181,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_line_and_the_reason(tmp_
 
 def test_rows_of_several_kinds_in_one_task_are_refused(tmp_path):
     path = table(tmp_path / "t.jsonl", ROW | {"kind": "probe"}, ROW | {"kind": "harmful"})
-    assert "the rows of task 't' are of several kinds (harmful, probe)" in complaint(path)
+    assert "the rows of task 'responses' are of several kinds (harmful, probe)" in complaint(path)
 
 
 def test_a_file_that_is_not_there_or_not_utf_8_is_refused(tmp_path):
