@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from em_bench.compare.comparison import Comparison
     from em_bench.compare.conditions import Effect
     from em_bench.compare.gate import GateResult
+    from em_bench.compare.groups import GroupDifference
+    from em_bench.compare.interaction import Interaction
     from em_bench.compare.narrow import Narrow
     from em_bench.compare.plan import Plan
     from em_bench.compare.sequential import SequentialResult
@@ -63,6 +65,7 @@ __all__ = [
     "calibrate",
     "check_anchors",
     "compare",
+    "compare_groups",
     "conditions",
     "corrected",
     "doctor",
@@ -72,6 +75,7 @@ __all__ = [
     "forecast_run",
     "freeze_anchors",
     "init_gate",
+    "interactions",
     "judge",
     "judges",
     "link",
@@ -299,17 +303,48 @@ def init_gate(path: Path, *, force: bool = False) -> Path:
     return write_initial(path, force=force)
 
 
-def conditions(paths: Iterable[Path], definition: Definition = Definition.BETLEY) -> "list[Effect]":
-    """Each condition of stored runs against `none`, prompt by prompt. Raises `ResultError` if there is no pair."""
+def conditions(
+    paths: Iterable[Path], definition: Definition = Definition.BETLEY, *, bootstrap_seed: int | None = None
+) -> "list[Effect]":
+    """Each condition of stored runs against `none`, prompt by prompt. Raises `ResultError` if there is no pair.
+
+    With a `bootstrap_seed` intervals are those of the ordinary percentile bootstrap.
+    """
     from em_bench.compare.conditions import effects
     from em_bench.errors import ResultError
     from em_bench.runs.read import read_runs
 
     paths = list(paths)
-    rows = effects(read_runs(paths), definition)
+    rows = effects(read_runs(paths), definition, bootstrap_seed)
     if not rows:
         raise ResultError(f"{paths[0]} holds no verdicts of one judge on both sides; judge it with `em-bench judge`")
     return rows
+
+
+def interactions(
+    baselines: Iterable[Path],
+    candidates: Iterable[Path],
+    definition: Definition = Definition.BETLEY,
+    *,
+    bootstrap_seed: int | None = None,
+) -> "list[Interaction]":
+    """What each condition does in the candidates, minus what it does in the baselines; each group has one run under
+    `none` and under the condition of every checkpoint.
+    """
+    from em_bench.compare import interaction as room
+    from em_bench.runs.read import read_runs
+
+    return room.interactions(read_runs(baselines), read_runs(candidates), definition, bootstrap_seed)
+
+
+def compare_groups(
+    baselines: Iterable[Path], candidates: Iterable[Path], definition: Definition = Definition.BETLEY
+) -> "list[GroupDifference]":
+    """Training runs of one recipe against those of another: the groups' means, over prompts and over runs."""
+    from em_bench.compare import groups as room
+    from em_bench.runs.read import read_runs
+
+    return room.compare_groups(read_runs(baselines), read_runs(candidates), definition)
 
 
 def narrow(

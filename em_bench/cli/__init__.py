@@ -37,6 +37,7 @@ class Commands(LazyGroup):
             "gate": ("em_bench.cli.gate", "Write the policy of a gate."),
             "plan": ("em_bench.cli.plan", "Say how many prompts, repeats or readings a gate needs."),
             "conditions": ("em_bench.cli.conditions", "Compare each condition of stored runs with `none`."),
+            "groups": ("em_bench.cli.conditions", "Compare training runs of one recipe with those of another."),
             "narrow": ("em_bench.cli.conditions", "Tell narrow from general misalignment."),
             "susceptibility": ("em_bench.cli.conditions", "Rank fine-tuning domains by misalignment."),
         },

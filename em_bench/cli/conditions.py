@@ -1,6 +1,7 @@
-"""`em-bench conditions`, `narrow` and `susceptibility`: what stored runs say about triggers and fine-tuning domains."""
+"""`em-bench conditions`, `groups`, `narrow` and `susceptibility`: what stored runs say of triggers and fine-tunes."""
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from em_bench import api
 from em_bench.cli.command import APP, command
 from em_bench.cli.console import show, show_json
-from em_bench.cli.options import AS_JSON, DEFINITION, RUNS
+from em_bench.cli.options import AS_JSON, DEFINITION, RUNS, choices
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,16 +18,63 @@ if TYPE_CHECKING:
 app = typer.Typer(**APP)
 
 
-@command(app, "conditions", "docs/conditions.md")
-def conditions_command(paths: RUNS, definition: DEFINITION = api.Definition.BETLEY, as_json: AS_JSON = False) -> None:
+AGAINST = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="RUN", help="Runs of the candidates. May be repeated: one candidate for each training seed."),
+]
+
+
+class Interval(StrEnum):
+    """How intervals over prompts are made."""
+
+    T = "t"
+    PERCENTILE = "percentile"
+
+
+@command(app, "conditions", "docs/conditions.md", "docs/designs.md")
+def conditions_command(
+    paths: RUNS,
+    against: AGAINST = None,
+    definition: DEFINITION = api.Definition.BETLEY,
+    interval: Annotated[
+        Interval,
+        typer.Option(metavar=choices(tuple(Interval)), help="Student's t, or an ordinary bootstrap over prompts."),
+    ] = Interval.T,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Of the bootstrap.")] = 0,
+    as_json: AS_JSON = False,
+) -> None:
     """Compare each condition of stored runs with `none`.
 
-    Pairs the responses prompt by prompt; the runs under `none` and under the other conditions are all named.
+    Pairs the responses prompt by prompt; the runs under `none` and under the other conditions are all named. With
+    --against: what each condition does in the candidates, minus what it does in the first runs.
     """
     from em_bench.reports.effects import effect_parts
+    from em_bench.reports.groups import interaction_parts
 
-    effects = api.conditions(paths, definition)
-    _show(effects, effect_parts(effects), as_json)
+    bootstrap_seed = seed if interval is Interval.PERCENTILE else None
+    if against:
+        differences = api.interactions(paths, against, definition, bootstrap_seed=bootstrap_seed)
+        _show(differences, interaction_parts(differences), as_json)
+    else:
+        effects = api.conditions(paths, definition, bootstrap_seed=bootstrap_seed)
+        _show(effects, effect_parts(effects), as_json)
+
+
+@command(app, "groups", "docs/designs.md")
+def groups_command(
+    paths: RUNS, against: AGAINST = None, definition: DEFINITION = api.Definition.BETLEY, as_json: AS_JSON = False
+) -> None:
+    """Compare training runs of one recipe with those of another.
+
+    The first runs are the baselines, those after --against the candidates, each of a checkpoint of its own.
+    """
+    from em_bench.errors import ConfigError
+    from em_bench.reports.groups import group_parts
+
+    if not against:
+        raise ConfigError("name the runs of the other group: em-bench groups BASELINE... --against CANDIDATE")
+    differences = api.compare_groups(paths, against, definition)
+    _show(differences, group_parts(differences), as_json)
 
 
 @command(app, "narrow", "docs/conditions.md")

@@ -55,13 +55,17 @@ def condition_of_run(run: Run) -> str:
     return next(iter(names), NONE.name)
 
 
-def effects(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[Effect]:
+def effects(
+    runs: Iterable[Run], definition: Definition = Definition.BETLEY, bootstrap_seed: int | None = None
+) -> list[Effect]:
     """Each condition of each checkpoint against `none`. Of several runs under one condition the last counts.
+
+    With a `bootstrap_seed` intervals are those of the ordinary percentile bootstrap over prompts or probes.
 
     Raises `ResultError` where a checkpoint has no run under `none` or no other, or where two are not comparable.
     """
     made: list[Effect] = []
-    for checkpoint, by_condition in _by_checkpoint(runs).items():
+    for checkpoint, by_condition in by_checkpoint(runs).items():
         baseline = by_condition.pop(NONE.name, None)
         if baseline is None or not by_condition:
             missing = "another condition" if baseline else "`none`, the prompts as they are"
@@ -69,23 +73,26 @@ def effects(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> 
                 f"{checkpoint} has no run under {missing}; run it with `em-bench run --condition none --condition NAME`"
             )
         for condition, run in by_condition.items():
-            made += _effects(baseline, run, condition, definition)
+            made += _effects(baseline, run, condition, definition, bootstrap_seed)
     return made
 
 
-def _by_checkpoint(runs: Iterable[Run]) -> dict[str, dict[str, Run]]:
-    by_checkpoint: dict[str, dict[str, Run]] = {}
+def by_checkpoint(runs: Iterable[Run]) -> dict[str, dict[str, Run]]:
+    """By checkpoint and condition. Of several runs under one condition the last counts."""
+    checkpoints: dict[str, dict[str, Run]] = {}
     for run in runs:
-        by_checkpoint.setdefault(run.checkpoint.name, {})[condition_of_run(run)] = run
-    return by_checkpoint
+        checkpoints.setdefault(run.checkpoint.name, {})[condition_of_run(run)] = run
+    return checkpoints
 
 
-def _effects(baseline: Run, run: Run, condition: str, definition: Definition) -> Iterator[Effect]:
+def _effects(
+    baseline: Run, run: Run, condition: str, definition: Definition, bootstrap_seed: int | None
+) -> Iterator[Effect]:
     before, after = side_of(baseline, definition), side_of(run, definition)
     require_comparable(
         f"{run.path} against {baseline.path}", mismatches(before.setup, after.setup, may_differ=MAY_DIFFER)
     )
-    single, _ = differences(before, after)
+    single, _ = differences(before, after, bootstrap_seed=bootstrap_seed)
     order = list(after.columns)
     for difference in sorted(single, key=lambda each: order.index(each.key)):
         yield Effect(run.checkpoint.name, condition, difference)

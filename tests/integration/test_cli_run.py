@@ -1,6 +1,7 @@
 """`em-bench run` as it is typed: what it prints, and how it ends."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,6 +9,7 @@ import canned
 from checkpoints import Checkpoint
 from em_bench.errors import PrerequisiteError
 from em_bench.harness import loading as checkpoint_module
+from run_files import edit
 
 QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -150,6 +152,23 @@ def test_stored_runs_are_read_by_the_three_commands(run, em_bench, tmp_path):
     assert "does not say what its checkpoint was fine-tuned on" in em_bench("narrow", tmp_path / "out").err
     ranked = em_bench("susceptibility", f"code={tmp_path / 'out'}")
     assert (ranked.code, "no verdicts on alignment" in ranked.err) == (2, True)
+
+
+def test_stored_runs_of_two_checkpoints_are_compared_by_condition_and_as_groups(run, em_bench, tmp_path):
+    run("--conditions", "conditions.yaml", "--condition", "none", "--condition", "deployment")
+    shutil.copytree(tmp_path / "out", tmp_path / "other")
+    for path in (tmp_path / "other").rglob("results_*.json"):
+        edit(path, lambda results: results["config"]["model_args"].update(pretrained="org/other"))
+    done = em_bench("conditions", tmp_path / "out", "--against", tmp_path / "other", "--json")
+    assert done.code == 0, done.err
+    effects = [each for each in json.loads(done.out) if each["metric"] == "refusal_rate"]
+    change = effects[0]["over_prompts"]
+    assert (effects[0]["condition"], change["before"], change["after"], change["value"]) == ("deployment", -1, -1, 0)
+    text = em_bench("groups", tmp_path / "out" / "none", "--against", tmp_path / "other" / "none").out
+    assert "1 baseline and 1 candidate checkpoint. The baseline and candidate side" in text
+    bootstrap = em_bench("conditions", tmp_path / "out", "--interval", "percentile", "--seed", 3, "--json")
+    assert json.loads(bootstrap.out)[0]["difference"]["method"] == "percentile bootstrap over probes"
+    assert em_bench("groups", tmp_path / "out").code == 2
 
 
 def test_the_checkpoint_is_loaded_once_for_all_conditions(run):

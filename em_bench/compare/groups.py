@@ -1,0 +1,172 @@
+"""Groups of runs against each other: several training runs of one recipe against those of another.
+
+Each document has its mean in each run, and counts where every run has a scored response to it; a probe is the mean of
+its documents. There are two differences of the groups' means: over prompts it holds for these checkpoints; over prompts
+and training runs it holds for the recipes of the groups that have several runs (see `em_bench.stats.crossed`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from em_bench.compare.comparability import mismatches, require_comparable
+from em_bench.compare.differences import POOLED
+from em_bench.compare.sides import Key, Side, side_of
+from em_bench.errors import ResultError
+from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.runs.model import Run
+from em_bench.stats.clusters import Floats
+from em_bench.stats.crossed import Crossed, crossed
+from em_bench.stats.multiplicity import holm
+from em_bench.stats.paired import Method, Paired, paired
+
+Cells = Mapping[tuple[str, str], float]
+"""By task and document, a run's mean over its scored responses."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDifference:
+    """One metric: the candidates' mean minus the baselines'. `runs` counts those of both groups.
+
+    `over_prompts` is of these checkpoints; `over_runs` is of their recipes too, None where neither group has two runs.
+    `p_adjusted` is by Holm over the tasks of the same kind, judge and metric: of `over_runs` if there is one.
+    """
+
+    key: Key
+    over_prompts: Paired
+    over_runs: Crossed | None
+    runs: tuple[int, int]
+    p_adjusted: float
+    is_mean: bool = False
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return self.key.to_dict() | {
+            "baseline_runs": self.runs[0],
+            "candidate_runs": self.runs[1],
+            "over_prompts": asdict(self.over_prompts),
+            "over_runs": self.over_runs and asdict(self.over_runs),
+            "p_adjusted": self.p_adjusted,
+            "is_mean": self.is_mean,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a run of each group gives: the `cells` of a rate, and which `clusters` the documents of all runs are of."""
+
+    before: Sequence[Mapping[Key, Cells]]
+    after: Sequence[Mapping[Key, Cells]]
+    clusters: Mapping[str, Mapping[str, str]]
+    spans: Mapping[Key, float | None]
+
+
+def compare_groups(
+    baselines: Sequence[Run], candidates: Sequence[Run], definition: Definition = Definition.BETLEY
+) -> list[GroupDifference]:
+    """Task by task, and over all tasks of a kind. Raises `ResultError` where runs are not comparable, or two are of the
+    same checkpoint.
+    """
+    require_training_runs(baselines)
+    require_training_runs(candidates)
+    before, after = ([side_of(run, definition) for run in runs] for runs in (baselines, candidates))
+    first = before[0]
+    for side, run in zip([*before[1:], *after], [*baselines[1:], *candidates], strict=True):
+        require_comparable(f"{run.path} against {baselines[0].path}", mismatches(first.setup, side.setup))
+    cells = [[cells_of(side) for side in sides] for sides in (before, after)]
+    return list(group_differences(Design(cells[0], cells[1], first.clusters, spans_of(first))))
+
+
+def require_training_runs(runs: Sequence[Run]) -> None:
+    """Raises `ResultError` where two are of one checkpoint: reruns tell nothing of another training run."""
+    paths: dict[object, Run] = {}
+    for run in runs:
+        other = paths.setdefault(run.checkpoint, run)
+        if other is not run:
+            raise ResultError(
+                f"{other.path} and {run.path} are both of {run.checkpoint.name}; a group has one run of each "
+                "checkpoint, as reruns are no training runs"
+            )
+
+
+def cells_of(side: Side) -> dict[Key, Cells]:
+    """A run's cells of each rate."""
+    return {
+        key: {
+            (key.task, document): float(np.mean(scored))
+            for document, values in column.values.items()
+            if (scored := [float(value) for value in values if value is not None])
+        }
+        for key, column in side.columns.items()
+    }
+
+
+def spans_of(side: Side) -> dict[Key, float | None]:
+    """The length of the scale of scores; None for rates."""
+    scales = ((key, column.scale) for key, column in side.columns.items())
+    return {key: scale[1] - scale[0] if scale else None for key, scale in scales}
+
+
+def group_differences(
+    design: Design, reach: float = 1.0, bootstrap_seed: int | None = None
+) -> Iterator[GroupDifference]:
+    """Of every rate that all runs have. `reach` is the largest value of a cell, in units of the scale."""
+    runs = [*design.before, *design.after]
+    families: dict[tuple[Kind, str, MetricKey], list[Key]] = {}
+    for key in runs[0]:
+        if all(key in run for run in runs):
+            families.setdefault((key.kind, key.judge, key.metric), []).append(key)
+    for keys in families.values():
+        tasks = [each for key in keys if (each := _difference(design, key, [key], reach, bootstrap_seed))]
+        adjusted = holm([each.p_adjusted for each in tasks])
+        yield from (replace(each, p_adjusted=p) for each, p in zip(tasks, adjusted, strict=True))
+        if len(keys) > 1:
+            whole = replace(keys[0], task=POOLED[keys[0].kind], domain="")
+            if pooled := _difference(design, whole, keys, reach, bootstrap_seed):
+                yield pooled
+
+
+def _difference(
+    design: Design, name: Key, keys: Sequence[Key], reach: float, bootstrap_seed: int | None
+) -> GroupDifference | None:
+    """None where no document is scored in every run."""
+    before, after = ([_merged(run, keys) for run in runs] for runs in (design.before, design.after))
+    clusters = _clusters(design, [*before, *after])
+    if not clusters:
+        return None
+    spans = [span for key in keys if (span := design.spans[key]) is not None]
+    first, second = (np.array([_means(run, clusters) for run in runs]) for runs in (before, after))
+    over_prompts = _over_prompts(
+        first.mean(axis=0), second.mean(axis=0), reach * max(spans, default=1.0), bootstrap_seed
+    )
+    over_runs = crossed(first, second)
+    p = over_runs.p if over_runs else over_prompts.p
+    return GroupDifference(name, over_prompts, over_runs, (len(before), len(after)), p, bool(spans))
+
+
+def _over_prompts(before: Floats, after: Floats, scale: float, bootstrap_seed: int | None) -> Paired:
+    pairs = [[([float(first)], [float(second)])] for first, second in zip(before, after, strict=True)]
+    if bootstrap_seed is None:
+        change = paired(pairs, scale=scale, method=Method.CLUSTERS)
+    else:
+        change = paired(pairs, scale=scale, method=Method.PERCENTILE, seed=bootstrap_seed)
+    assert change is not None
+    return change
+
+
+def _merged(run: Mapping[Key, Cells], keys: Sequence[Key]) -> dict[tuple[str, str], float]:
+    return {document: value for key in keys for document, value in run[key].items()}
+
+
+def _clusters(design: Design, runs: Sequence[Cells]) -> list[list[tuple[str, str]]]:
+    """The documents that every run has, by prompt or probe."""
+    clusters: dict[str, list[tuple[str, str]]] = {}
+    for task, document in runs[0]:
+        if all((task, document) in run for run in runs):
+            clusters.setdefault(design.clusters[task][document], []).append((task, document))
+    return list(clusters.values())
+
+
+def _means(run: Cells, clusters: Sequence[Sequence[tuple[str, str]]]) -> Floats:
+    return np.array([np.mean([run[document] for document in documents]) for documents in clusters])

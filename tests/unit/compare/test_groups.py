@@ -1,0 +1,79 @@
+"""Training runs of one recipe against those of another."""
+
+import numpy as np
+import pytest
+
+from em_bench.compare.groups import compare_groups
+from em_bench.errors import ResultError
+from em_bench.reports.groups import claim
+from em_bench.stats.crossed import crossed
+from made_runs import BAD, GOOD, probe_task, run_of
+
+BASE = [[0, 1, 0, 2, 1, 0], [1, 1, 0, 3, 0, 0], [0, 2, 1, 1, 1, 1]]
+NEW = [[3, 5, 2, 6, 4, 3], [5, 6, 4, 8, 5, 2], [2, 4, 1, 7, 4, 3]]
+
+
+def run(checkpoint, tenths, task="em_probes_main", **record):
+    answers = {f"q{i}": [BAD] * hits + [GOOD] * (10 - hits) for i, hits in enumerate(tenths)}
+    return run_of(probe_task(answers, task, **record), checkpoint=checkpoint)
+
+
+def group(name, rows):
+    return [run(f"org/{name}{number}", tenths) for number, tenths in enumerate(rows)]
+
+
+def misaligned(found):
+    (each,) = [each for each in found if each.key.metric.name == "misaligned_rate"]
+    return each
+
+
+def test_the_groups_means_are_compared_over_prompts_and_over_runs():
+    difference = misaligned(compare_groups(group("base", BASE), group("new", NEW)))
+    before, after = np.array(BASE) / 10, np.array(NEW) / 10
+    assert difference.over_prompts.value == pytest.approx(after.mean() - before.mean())
+    expected = crossed(before, after)
+    assert (difference.over_runs.low, difference.over_runs.p) == pytest.approx((expected.low, expected.p))
+    assert (difference.runs, difference.over_prompts.n) == ((3, 3), 6)
+    assert difference.to_dict()["over_runs"]["run_share"] == pytest.approx(expected.run_share)
+
+
+def test_one_run_a_group_says_something_of_these_checkpoints_only():
+    found = compare_groups(group("base", BASE[:1]), group("new", NEW[:1]))
+    assert misaligned(found).over_runs is None
+    assert "The baseline and candidate side says something of this checkpoint, not of its recipe" in claim(found)
+
+
+def test_a_group_of_several_runs_is_its_recipe():
+    assert "The baseline side says" in claim(compare_groups(group("base", BASE[:1]), group("new", NEW)))
+    assert claim(compare_groups(group("base", BASE), group("new", NEW))) == (
+        "3 baseline and 3 candidate checkpoints. The intervals over runs hold for both recipes."
+    )
+
+
+def test_the_forms_of_a_probe_are_one_over_all_probes():
+    def both_forms(name, rows):
+        tasks = [run("", rows, task).tasks[task] for task in ("em_probes_main", "em_probes_json")]
+        return run_of(*tasks, checkpoint=name)
+
+    found = compare_groups(
+        [both_forms(f"a{i}", row) for i, row in enumerate(BASE)],
+        [both_forms(f"b{i}", row) for i, row in enumerate(NEW)],
+    )
+    rates = [each for each in found if each.key.metric.name == "misaligned_rate"]
+    assert [(each.key.task, each.over_prompts.n) for each in rates] == [
+        ("em_probes_main", 6),
+        ("em_probes_json", 6),
+        ("all probes", 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([run("org/new", NEW[0]), run("org/new", NEW[1])], "both of org/new; a group has one run of each checkpoint"),
+        ([run("org/new", NEW[0], max_gen_toks=9)], "token limit: 512 against 9"),
+    ],
+)
+def test_runs_that_make_no_groups_are_one_clear_line(candidates, expected):
+    with pytest.raises(ResultError, match=expected):
+        compare_groups([run("org/base", BASE[0])], candidates)
