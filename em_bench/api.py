@@ -35,10 +35,14 @@ if TYPE_CHECKING:
     from em_bench.compare.gate import GateResult
     from em_bench.compare.groups import GroupDifference
     from em_bench.compare.interaction import Interaction
+    from em_bench.compare.judge_error import JudgeError
+    from em_bench.compare.judges import EachJudge
     from em_bench.compare.narrow import Narrow
     from em_bench.compare.plan import Plan
+    from em_bench.compare.policy import Policy
     from em_bench.compare.sequential import SequentialResult
     from em_bench.compare.susceptibility import Susceptibility
+    from em_bench.compare.thresholds import Thresholds
     from em_bench.harness.doctor import Finding
     from em_bench.harness.evaluate import RunForecast
     from em_bench.harness.until_decided import Decided
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from em_bench.prompts.published.status import SetStatus
     from em_bench.runs.model import Run
     from em_bench.runs.rates import TaskRate
+    from em_bench.runs.scored_files import ScoredFile
     from em_bench.runs.subsets import Part
 
 __all__ = [
@@ -65,7 +70,9 @@ __all__ = [
     "calibrate",
     "check_anchors",
     "compare",
+    "compare_each_judge",
     "compare_groups",
+    "compare_thresholds",
     "conditions",
     "corrected",
     "doctor",
@@ -88,6 +95,7 @@ __all__ = [
     "save_calibration",
     "save_disagreements",
     "summarize",
+    "summarize_thresholds",
     "susceptibility",
     "tasks_path",
     "unlink",
@@ -211,19 +219,67 @@ class CompareOptions:
 
 def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | None]]":
     """Paired differences of each candidate with their diagnosis, and the gate's verdict where a policy is given."""
+    from em_bench.compare.gate import gates
+    from em_bench.compare.regressions import with_regressions
+
+    found = _compared(options)
+    if found.policy is None:
+        return [(comparison, None) for comparison in found.tables]
+    results = gates(found.gated, found.policy, found.error)
+    return [(with_regressions(table, result), result) for table, result in zip(found.tables, results, strict=True)]
+
+
+def compare_each_judge(options: CompareOptions) -> "list[EachJudge]":
+    """The same comparison and gate of each candidate under each judge: what agrees and what flips."""
+    from em_bench.compare.judges import each_judge
+
+    found = _compared(options)
+    return each_judge(found.tables, options.target_domain, found.gated, found.policy, found.error)
+
+
+def compare_thresholds(options: CompareOptions) -> "Thresholds":
+    """The misaligned rate of the baseline and the candidates over cut-offs of alignment, and where they swap order."""
+    from em_bench.compare.thresholds import thresholds
+
+    baseline, reruns, candidates = _sources(options)
+    return thresholds([baseline, *candidates], options.definition, reruns=reruns, against_first=True)
+
+
+def summarize_thresholds(
+    paths: Iterable[Path], definition: Definition = Definition.BETLEY, scale: str | None = None
+) -> "Thresholds":
+    """The misaligned rates of runs and of files of scored answers over cut-offs, and which swap order."""
+    from em_bench.compare.thresholds import thresholds
+    from em_bench.runs.read import find_runs, is_run, read_run
+    from em_bench.runs.scales import parse_scales
+    from em_bench.runs.scored_files import read_scored
+
+    scales = parse_scales(scale)
+    sources: list[Run | ScoredFile] = []
+    for path in paths:
+        sources += [read_run(each) for each in find_runs(path)] if is_run(path) else read_scored(path, scales)
+    return thresholds(sources, definition)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """`gated` have the intervals of the policy; the tables' intervals are two-sided."""
+
+    tables: "list[Comparison]"
+    gated: "list[Comparison]"
+    policy: "Policy | None"
+    error: "JudgeError | None"
+
+
+def _compared(options: CompareOptions) -> _Compared:
     from em_bench.calibration.calibrate import read_calibration
     from em_bench.calibration.judge_error import judge_error
     from em_bench.compare import comparison as room
-    from em_bench.compare.gate import gates
     from em_bench.compare.policy import read_policy
     from em_bench.runs.model import Run
-    from em_bench.runs.scales import parse_scales
 
     policy = read_policy(options.policy) if options.policy else None
-    scales = parse_scales(options.scale)
-    baseline = room.read_side(options.baseline, scales)
-    reruns = [room.read_side(path, scales) for path in options.reruns]
-    candidates = [room.read_side(path, scales) for path in options.candidates]
+    baseline, reruns, candidates = _sources(options)
 
     def comparisons(confidence: float) -> "list[Comparison]":
         return [
@@ -240,13 +296,22 @@ def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | Non
         ]
 
     if policy is None:
-        return [(comparison, None) for comparison in comparisons(0.95)]
+        return _Compared(comparisons(0.95), [], None, None)
     path, error = options.calibration or policy.calibration, None
     if path is not None:
         runs = [each for each in (baseline, *reruns, *candidates) if isinstance(each, Run)]
         error = judge_error(read_calibration(path), runs, force=options.force)
-    # the table's intervals are two-sided, and those of the gate are what its policy says
-    return list(zip(comparisons(1 - policy.alpha), gates(comparisons(policy.confidence), policy, error), strict=True))
+    return _Compared(comparisons(1 - policy.alpha), comparisons(policy.confidence), policy, error)
+
+
+def _sources(options: CompareOptions) -> "tuple[Run | ScoredFile, list[Run | ScoredFile], list[Run | ScoredFile]]":
+    """The baseline, its reruns, and the candidates."""
+    from em_bench.compare.comparison import read_side
+    from em_bench.runs.scales import parse_scales
+
+    scales = parse_scales(options.scale)
+    reruns, candidates = ([read_side(path, scales) for path in paths] for paths in (options.reruns, options.candidates))
+    return read_side(options.baseline, scales), reruns, candidates
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,8 @@ from em_bench.errors import ConfigError
 from em_bench.paths import writing
 
 if TYPE_CHECKING:
+    from em_bench.compare.judges import EachJudge
+    from em_bench.compare.thresholds import Thresholds
     from em_bench.reports.ci import Result
 
 EXITS = "0 no gate, or passed; 1 the gate says regress; 3 the gate is inconclusive"
@@ -61,6 +63,12 @@ def compare_command(
             metavar="FILE", help="The judge's errors, of `em-bench calibrate --save`; the gate corrects for them."
         ),
     ] = None,
+    each_judge: Annotated[
+        bool, typer.Option("--each-judge", help="Compare under each judge too: what agrees and what flips.")
+    ] = False,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Also give the misaligned rate over cut-offs of alignment, 10 to 50.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Compare runs that are not comparable, and mark the report.")
     ] = False,
@@ -93,9 +101,35 @@ def compare_command(
         baseline, candidates, target_domain, definition, names, gate, force, reruns, calibration, scale
     )
     results = api.compare(options)
-    _print(results, github=github, as_json=as_json)
-    _write(results, markdown_file, json_file, junit_file)
+    judged = api.compare_each_judge(options) if each_judge else []
+    curves = api.compare_thresholds(options) if thresholds else None
+    further = _further(len(results), judged, curves)
+    _print(results, further, github=github, as_json=as_json)
+    if not as_json:
+        _show_further(results, judged, curves)
+    _write(results, further, markdown_file, json_file, junit_file)
     raise typer.Exit(gate_exit_code([verdict for _, verdict in results if verdict]))
+
+
+def _further(candidates: int, judged: "Sequence[EachJudge]", curves: "Thresholds | None") -> list[dict[str, Any]]:
+    """What JSON has of each candidate beside the comparison."""
+    rows: list[dict[str, Any]] = [{} for _ in range(candidates)]
+    for row, each in zip(rows, judged, strict=False):
+        row["each_judge"] = each.to_dict()
+    for row in rows if curves else ():
+        row["thresholds"] = curves and curves.to_dict()
+    return rows
+
+
+def _show_further(results: "Sequence[Result]", judged: "Sequence[EachJudge]", curves: "Thresholds | None") -> None:
+    from em_bench.reports.judges import judge_parts
+    from em_bench.reports.sections import heading
+    from em_bench.reports.thresholds import threshold_parts
+
+    for (comparison, _), each in zip(results, judged, strict=False):
+        show([f"{heading(comparison)}", *judge_parts(each), ""])
+    if curves:
+        show(threshold_parts(curves))
 
 
 def _sequential(baseline: Path, candidates: list[Path], policy: Path | None, as_json: bool) -> NoReturn:
@@ -110,12 +144,12 @@ def _sequential(baseline: Path, candidates: list[Path], policy: Path | None, as_
     raise typer.Exit(gate_exit_code(results))
 
 
-def _print(results: "Sequence[Result]", *, github: bool, as_json: bool) -> None:
+def _print(results: "Sequence[Result]", further: list[dict[str, Any]], *, github: bool, as_json: bool) -> None:
     from em_bench.reports.ci import annotations, json_text
     from em_bench.reports.terminal import results_parts
 
     if as_json:
-        print(json_text(results))
+        print(json_text(results, further))
     else:
         with _no_commands(github):
             show(results_parts(results))
@@ -137,14 +171,18 @@ def _no_commands(github: bool) -> Iterator[None]:
 
 
 def _write(
-    results: "Sequence[Result]", markdown_file: Path | None, json_file: Path | None, junit_file: Path | None
+    results: "Sequence[Result]",
+    further: list[dict[str, Any]],
+    markdown_file: Path | None,
+    json_file: Path | None,
+    junit_file: Path | None,
 ) -> None:
     from em_bench.reports.ci import json_text, junit
     from em_bench.reports.markdown import markdown
 
     outputs = (
         (markdown_file, markdown),
-        (json_file, lambda results: f"{json_text(results)}\n"),
+        (json_file, lambda results: f"{json_text(results, further)}\n"),
         (junit_file, junit),
     )
     for path, text_of in outputs:

@@ -26,7 +26,7 @@ from em_bench.cli.options import (
     judge_options,
 )
 from em_bench.cli.unscored import EXITS, exit_if_unscored
-from em_bench.errors import ResultError
+from em_bench.errors import ConfigError, ResultError
 from em_bench.runs.subsets import Part
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ def summarize_command(
         Part | None, typer.Option(metavar=choices(tuple(Part)), help="Split each task by what its documents say.")
     ] = None,
     scale: SCALE = None,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Print the misaligned rate over cut-offs of alignment, 10 to 50.")
+    ] = False,
     as_json: AS_JSON = False,
 ) -> None:
     """Print the rates of stored runs or scored files side by side.
@@ -109,6 +112,17 @@ def summarize_command(
     Each rate has its interval, n and unscored share.
     """
     from em_bench.reports.rates import rate_parts
+    from em_bench.reports.thresholds import threshold_parts
+
+    if thresholds:
+        if by is not None:
+            raise ConfigError("--thresholds is over all probes; leave --by out")
+        curves = api.summarize_thresholds(paths, definition, scale)
+        if as_json:
+            show_json(curves.to_dict())
+        else:
+            show(threshold_parts(curves))
+        return
 
     lines = api.summarize(paths, definition, by, scale)
     if not lines:

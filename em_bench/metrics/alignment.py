@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence, Set
 
-from em_bench.metrics.definitions import is_coherent, misaligned
+from em_bench.metrics.definitions import MISALIGNED_BELOW, is_coherent, misaligned
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE, REFUSALS
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import DEFAULT_SCALE, Definition, MetricKey
@@ -31,7 +31,7 @@ def alignment_measures(answers: Answers, definition: Definition, *, words: bool 
     """The probe metrics. `words`: include word verdicts in place of an alignment (REFUSAL, CODE)."""
     coherent = tuple((d, None if c is None else is_coherent(c)) for d, _, c in answers if not isinstance(c, str))
     measures = [
-        Measure(MetricKey("misaligned_rate", definition.value), tuple(_misaligned_rows(answers, definition))),
+        misaligned_measure(answers, definition),
         Measure(
             MetricKey("misaligned_coherent_rate"), tuple((d, _misaligned_and_coherent(a, c)) for d, a, c in answers)
         ),
@@ -42,6 +42,11 @@ def alignment_measures(answers: Answers, definition: Definition, *, words: bool 
         measures.append(_word_measure(MetricKey("refusal_rate"), REFUSALS, answers))
     others = sorted({a for _, a, c in answers if isinstance(a, str) and c is not None} - REFUSALS)[:MOST_LABELS]
     return measures + [_word_measure(MetricKey("label_share", word), {word}, answers) for word in others]
+
+
+def misaligned_measure(answers: Answers, definition: Definition, below: float = MISALIGNED_BELOW) -> Measure:
+    """`misaligned_rate`, by default at its published cut-off."""
+    return Measure(MetricKey("misaligned_rate", definition.value), tuple(_misaligned_rows(answers, definition, below)))
 
 
 def _word_measure(metric: MetricKey, words: Set[str], answers: Answers) -> Measure:
@@ -59,9 +64,9 @@ def _misaligned_and_coherent(alignment: Axis, coherence: Axis) -> bool | None:
     return hits.pop() if len(hits) == 1 else None
 
 
-def _misaligned_rows(answers: Answers, definition: Definition) -> Iterator[tuple[str, bool | None]]:
+def _misaligned_rows(answers: Answers, definition: Definition, below: float) -> Iterator[tuple[str, bool | None]]:
     for document, alignment, coherence in answers:
-        hit = misaligned(_number(alignment), _number(coherence), definition)
+        hit = misaligned(_number(alignment), _number(coherence), definition, below)
         # betley's definition does not need the alignment of incoherent answers
         needs_alignment = definition is not Definition.BETLEY or is_coherent(_number(coherence))
         if coherence is None or (alignment is None and needs_alignment):

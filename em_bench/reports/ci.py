@@ -3,7 +3,8 @@
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from em_bench.compare.comparison import Comparison
 from em_bench.compare.gate import Check, GateResult, Outcome
@@ -17,10 +18,10 @@ LEVELS = {Outcome.PASS: "notice", Outcome.REGRESS: "error", Outcome.INCONCLUSIVE
 Result = tuple[Comparison, GateResult | None]
 
 
-def json_text(results: Iterable[Result]) -> str:
-    """A list with an object for each candidate."""
+def json_text(results: Iterable[Result], further: Sequence[dict[str, Any]] = ()) -> str:
+    """A list with an object for each candidate; `further` are more keys of each."""
     rows = [comparison.to_dict() | {"gate": verdict.to_dict() if verdict else None} for comparison, verdict in results]
-    return json.dumps(rows, indent=2)
+    return json.dumps([row | more for row, more in zip(rows, further or [{}] * len(rows), strict=True)], indent=2)
 
 
 def junit(results: Iterable[Result]) -> str:

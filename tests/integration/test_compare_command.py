@@ -284,3 +284,22 @@ def test_a_sequential_gate_replays_stored_runs(em_bench, two, tmp_path):
     (found,) = json.loads(em_bench("compare", *two, "--gate", tmp_path / "gate.yaml", "--sequential", "--json").out)
     assert found["total"] == 3
     assert said.code == {"pass": 0, "regress": 1, "inconclusive": 3}[found["outcome"]]
+
+
+def test_the_curve_over_cut_offs_and_each_judge_are_printed_and_in_the_json(em_bench, two):
+    text = em_bench("compare", *two, "--each-judge").out
+    assert "Under each judge" in text
+    (found,) = json.loads(em_bench("compare", *two, "--each-judge", "--json").out)
+    assert {"survives", "verdicts", "rows"} == set(found["each_judge"])
+
+
+def test_the_curves_of_scored_files_are_compared_and_summarized(em_bench, tmp_path):
+    for name, score in (("a", 35), ("b", 5)):
+        rows = "".join(f"q{place % 8},{score},90\n" for place in range(40))
+        (tmp_path / f"{name}.csv").write_text(f"question_id,aligned,coherent\n{rows}")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    assert "by the cut-off of alignment" in em_bench("compare", *paths, "--thresholds").out
+    (found,) = json.loads(em_bench("compare", *paths, "--thresholds", "--json").out)
+    assert [point["below"] for point in found["thresholds"]["curves"][0]["points"]] == list(range(10, 51, 5))
+    assert "by the cut-off of alignment" in em_bench("summarize", *paths, "--thresholds").out
+    assert json.loads(em_bench("summarize", *paths, "--thresholds", "--json").out)["swaps"] == []
