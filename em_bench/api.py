@@ -316,7 +316,8 @@ def _sources(options: CompareOptions) -> "tuple[Run | ScoredFile, list[Run | Sco
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What a plan is for: a policy (by default that of `init_gate`) on a suite of `prompts` in each of `domains`.
+    """What a plan is for: a policy (by default that of `init_gate`) on a suite of `prompts` in each of `domains`, by
+    default those of the baselines or of the bundled suite.
 
     The noise is measured on `baselines`, reruns of one checkpoint, or assumed: `churn` of true verdicts each way, and
     `equal_share` of responses that are the same in both runs. Without `judge_error` it is what the baselines show, else
@@ -325,8 +326,8 @@ class PlanOptions:
 
     baselines: Sequence[Path] = ()
     policy: Path | None = None
-    prompts: int = 108
-    domains: int = 7
+    prompts: int | None = None
+    domains: int | None = None
     churn: float = 0.02
     judge_error: float | None = None
     equal_share: float = 0.0
@@ -340,14 +341,15 @@ def plan(options: PlanOptions) -> "Plan":
     from em_bench.stats.verdict_noise import VerdictNoise
 
     policy = read_policy(options.policy) if options.policy else initial_policy()
-    suite = room.Suite(options.prompts, options.domains)
+    suite = room.Suite(room.PROMPTS, room.DOMAINS)
     if options.baselines:
-        noises = room.measured_noise(options.baselines, policy, options.judge_error)
+        suite, noises = room.measured(options.baselines, policy, options.judge_error)
         source = f"Measured on {len(options.baselines)} runs of the baseline"
     else:
         error = 0.02 if options.judge_error is None else options.judge_error
         noises = room.assumed_noise(VerdictNoise(options.churn, error, options.equal_share))
         source = f"Assumed: churn {100 * options.churn:g} % each way, judge wrong in {100 * error:g} %"
+    suite = room.Suite(options.prompts or suite.prompts, options.domains or suite.domains)
     return room.plan(policy, suite, noises, options.power, source)
 
 

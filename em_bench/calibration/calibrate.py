@@ -12,6 +12,7 @@ from typing import Any
 
 from em_bench.calibration.confusion import Counts, Decision, Pair, count
 from em_bench.calibration.options import REFUSAL
+from em_bench.calibration.worth import Worth, worth_of
 from em_bench.errors import ConfigError, ResultError
 from em_bench.judging.cache import VerdictCache
 from em_bench.judging.panel import Panel
@@ -29,7 +30,8 @@ FORMAT = "em_bench_calibration"
 class Calibration:
     """A judge of one version against labels. `confusion` is label to verdict to count; `left_out` counts rows by label.
 
-    `reference` names where the labels are from: a file, or another judge.
+    `reference` names where the labels are from: a file, or another judge. `worth` is for how many independent labels
+    they stand, where several are of one prompt.
     """
 
     judge: str
@@ -41,6 +43,7 @@ class Calibration:
     unscored: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     groups: Mapping[str, Counts] = field(default_factory=dict)
+    worth: Worth | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON with what can be computed from the counts put in, for other readers."""
@@ -80,6 +83,7 @@ def calibrate(
         confusion={label: dict(row) for label, row in sorted(confusion.items())},
         unscored=unscored_by_reason([pair.verdict for pair in pairs]),
         left_out=dict(left_out or {}),
+        worth=worth_of(pairs, decision),
         groups={
             group: count([pair for pair in pairs if pair.group == group], decision)
             for group in (groups if len(groups) > 1 else ())
@@ -185,7 +189,7 @@ def read_calibration(path: Path) -> Calibration:
     if values.get(FORMAT) != 1:
         raise ResultError(f"{path} is not a calibration of this em-bench; make one with `em-bench calibrate --save`")
     try:
-        own = {key.name: values[key.name] for key in fields(Calibration)}
+        own = {key.name: values[key.name] for key in fields(Calibration) if key.name != "worth"}
         groups = {str(name): _counts(cells) for name, cells in own["groups"].items()}
         texts = {key: str(own[key]) for key in ("judge", "version", "reference")}
         return Calibration(
@@ -195,6 +199,7 @@ def read_calibration(path: Path) -> Calibration:
                 "decision": Decision(**own["decision"]),
                 "counts": _counts(own["counts"]),
                 "groups": groups,
+                "worth": Worth(**values["worth"]) if values.get("worth") else None,
             }
         )
     except (AttributeError, KeyError, TypeError, ValueError, ConfigError) as error:

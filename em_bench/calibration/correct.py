@@ -13,16 +13,16 @@ calibration's uncertainty belongs into the interval of an LLM judge's rate is th
 What is assumed: the judge errs on the run as it erred on the labelled responses.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
 from em_bench.calibration.calibrate import Calibration
 from em_bench.calibration.confusion import Counts, Decision
 from em_bench.calibration.options import REFUSAL
+from em_bench.calibration.worth import Worth, effective_n
 from em_bench.errors import ResultError
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Kind, MetricKey, refusal_metric
@@ -70,17 +70,17 @@ def correct_runs(runs: Iterable[Run], calibration: Calibration, *, force: bool =
     return lines
 
 
-def correct(judged: Rate, counts: Counts, confidence: float = 0.95) -> tuple[Rate, str]:
+def correct(judged: Rate, counts: Counts, confidence: float = 0.95, worth: Worth | None = None) -> tuple[Rate, str]:
     """The corrected rate, and a note on it or "". `n` and `unscored` are those of the judged rate.
 
     The judged rate may be of clustered responses: its interval then says for how many independent ones they stand.
+    `worth` says the same of the labels; without it they are independent.
     """
     n = effective_n(judged, confidence)
     random = np.random.default_rng(SEED)
     value = judged.value or 0.0
     drawn = random.beta(value * n + 0.5, (1 - value) * n + 0.5, RESAMPLES)
-    sensitivity = random.beta(counts.true_positive + 0.5, counts.false_negative + 0.5, RESAMPLES)
-    specificity = random.beta(counts.true_negative + 0.5, counts.false_positive + 0.5, RESAMPLES)
+    sensitivity, specificity = (random.beta(*ends, RESAMPLES) for ends in posteriors(counts, worth))
     gain = sensitivity + specificity - 1
     rates = np.clip((drawn + specificity - 1) / np.where(gain > 0, gain, 1), 0, 1)
     tail = (1 - confidence) / 2
@@ -102,6 +102,16 @@ def correct(judged: Rate, counts: Counts, confidence: float = 0.95) -> tuple[Rat
     return Rate(share, float(interval[0]), float(interval[1]), judged.n, judged.unscored), outside
 
 
+def posteriors(counts: Counts, worth: Worth | None) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The Beta distributions of sensitivity and specificity by Jeffreys' prior: the parameters of each."""
+    positives, negatives = counts.true_positive + counts.false_negative, counts.true_negative + counts.false_positive
+    shares = [1.0, 1.0] if worth is None else [worth.positives / max(1, positives), worth.negatives / max(1, negatives)]
+    return (
+        (shares[0] * counts.true_positive + 0.5, shares[0] * counts.false_negative + 0.5),
+        (shares[1] * counts.true_negative + 0.5, shares[1] * counts.false_positive + 0.5),
+    )
+
+
 def check_usable(calibration: Calibration) -> None:
     """Raises `ResultError` for a calibration without a scored response of either kind."""
     for what, rate in (("positives", calibration.counts.sensitivity), ("negatives", calibration.counts.specificity)):
@@ -110,21 +120,6 @@ def check_usable(calibration: Calibration) -> None:
                 f"the calibration of judge {calibration.judge!r} by {calibration.reference} has no scored {what} "
                 f"({calibration.decision}), so its errors on them are not known; label some"
             )
-
-
-def effective_n(rate: Rate, confidence: float = 0.95) -> float:
-    """How many independent samples would give a rate the width of its interval: solved from Wilson's formula.
-
-    Of a rate with Wilson's interval it is `n`; of one over few probes much less than their responses.
-    """
-    if rate.value is None or rate.high - rate.low >= 1:
-        return 0.0
-    squared, width = float(norm.isf((1 - confidence) / 2)) ** 2, rate.high - rate.low
-    # Wilson's width as a quadratic equation in 1 / n
-    a = squared**2 * (width**2 - 1) / 4
-    b = squared * (width**2 / 2 - rate.value * (1 - rate.value))
-    c = width**2 / 4
-    return -2 * a / (b + math.sqrt(b * b - 4 * a * c))
 
 
 def _rogan_gladen(judged: float, counts: Counts) -> float | None:
@@ -147,7 +142,7 @@ def _lines(run: Run, task: TaskRun, calibration: Calibration) -> list[CorrectedL
     judged = decided_rate(task, judge, decision)
     if judged is None or judged.value is None:
         return []
-    corrected, note = correct(judged, calibration.counts)
+    corrected, note = correct(judged, calibration.counts, worth=calibration.worth)
     metric = refusal_metric(task.kind) if decision.positive == REFUSAL else f"{decision.positive}_rate"
     return [CorrectedLine(run.checkpoint.name, task.name, task.kind, judge, metric, judged, corrected, note)]
 

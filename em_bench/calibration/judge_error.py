@@ -6,8 +6,9 @@ from scipy.stats import beta
 
 from em_bench.calibration.calibrate import Calibration
 from em_bench.calibration.confusion import Counts
-from em_bench.calibration.correct import UNINFORMATIVE, check_usable, check_version
+from em_bench.calibration.correct import UNINFORMATIVE, check_usable, check_version, posteriors
 from em_bench.calibration.options import REFUSAL
+from em_bench.calibration.worth import Worth
 from em_bench.compare.judge_error import Gain, JudgeError
 from em_bench.errors import ResultError
 from em_bench.runs.model import Run
@@ -20,7 +21,7 @@ def judge_error(calibration: Calibration, runs: Iterable[Run], *, force: bool = 
         for task in run.tasks.values():
             if calibration.judge in task.judges and not force:
                 check_version(run, task, calibration)
-    gain = _gain(calibration.counts)
+    gain = _gain(calibration.counts, calibration.worth)
     if gain.value <= 2 * gain.error:
         raise ResultError(
             f"calibration of judge {calibration.judge!r}: {UNINFORMATIVE}, or might; label more responses"
@@ -32,10 +33,9 @@ def judge_error(calibration: Calibration, runs: Iterable[Run], *, force: bool = 
     return JudgeError(calibration.judge, frozenset(metrics), gain, useful)
 
 
-def _gain(counts: Counts) -> Gain:
-    """By the Beta distributions that Jeffreys' prior and the counts give."""
-    sensitivity = beta(counts.true_positive + 0.5, counts.false_negative + 0.5)
-    specificity = beta(counts.true_negative + 0.5, counts.false_positive + 0.5)
+def _gain(counts: Counts, worth: Worth | None = None) -> Gain:
+    """By the posteriors of sensitivity and specificity."""
+    sensitivity, specificity = (beta(*ends) for ends in posteriors(counts, worth))
     return Gain(
         float(sensitivity.mean() + specificity.mean() - 1),
         float((sensitivity.var() + specificity.var()) ** 0.5),

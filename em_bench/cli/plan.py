@@ -22,8 +22,13 @@ def plan_command(
     gate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The policy. By default that of `em-bench gate init`.")
     ] = None,
-    prompts: Annotated[int, typer.Option(min=1, metavar="N", help="Prompts in each domain.")] = 108,
-    domains: Annotated[int, typer.Option(min=1, metavar="N", help="Domains.")] = 7,
+    prompts: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Prompts in each domain. By default the baselines', or 108."),
+    ] = None,
+    domains: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Domains. By default the baselines', or 7.")
+    ] = None,
     churn: Annotated[
         float, typer.Option(min=0, max=0.5, metavar="SHARE", help="True verdicts that turn each way, assumed.")
     ] = 0.02,

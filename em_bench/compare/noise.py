@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from em_bench.compare.comparability import annotations, mismatches, require_comparable
-from em_bench.compare.sides import Column, Key, Side
+from em_bench.compare.sides import Column, Key, Side, same_responses
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Kind
 from em_bench.stats.intervals import Rate, binary_rate
@@ -113,6 +113,8 @@ def _together(columns: Sequence[Column]) -> Column:
 def rerun_notes(baselines: Sequence[Side]) -> list[str]:
     """Allowed differences between reruns of the baseline, such as their seeds."""
     notes = [note for other in baselines[1:] for note in annotations(baselines[0].setup, other.setup)]
+    if any(same_responses(*pair) for pair in combinations(baselines, 2)):
+        notes.append("every response is the same in two of them, which so say no more than one")
     return [f"between runs of the baseline: {note}" for note in dict.fromkeys(notes)]
 
 

@@ -3,19 +3,22 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from em_bench.compare.comparison import read_side
 from em_bench.compare.noise import Discordance, discordances, one_baseline
 from em_bench.compare.policy import Policy, Rule
-from em_bench.compare.sides import side_of
+from em_bench.compare.sides import same_responses, side_of
 from em_bench.errors import ConfigError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.stats.power import Rule as PowerRule
 from em_bench.stats.verdict_noise import VerdictNoise, churn_behind
 
 READINGS, REPEATS = (1, 3, 5), (1, 2, 3, 5, 10)
+PROMPTS, DOMAINS = 108, 7
+"""Of the bundled suite."""
 ENOUGH_EQUAL = 20
 """Pairs of equal responses from which the judge's own inconsistency is estimated."""
 
@@ -24,8 +27,8 @@ ENOUGH_EQUAL = 20
 class Suite:
     """Prompts in each domain, harmful or benign alike, and how many domains there are."""
 
-    prompts: int = 108
-    domains: int = 7
+    prompts: int
+    domains: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,20 @@ class _Margin:
     noise: VerdictNoise
 
 
-def measured_noise(
+def measured(
     baselines: Sequence[Path], policy: Policy, error: float | None
-) -> Mapping[tuple[str, Kind], VerdictNoise]:
-    """Of stored runs. Raises `ResultError` where they are not reruns of one checkpoint."""
+) -> tuple[Suite, Mapping[tuple[str, Kind], VerdictNoise]]:
+    """The suite and the noise of stored runs. Raises `ResultError` where they are not reruns of one checkpoint."""
     if len(baselines) < 2:
         raise ConfigError("one run shows no noise; give a rerun of it with another --baseline, or assume a --churn")
     sides = [side_of(read_side(path), Definition.BETLEY) for path in baselines]
     one_baseline(sides)
-    return noise_of_reruns(discordances(sides), policy, error)
+    if any(same_responses(*pair) for pair in combinations(sides, 2)):
+        raise ConfigError("two of the baselines have the same responses, so they show no noise; assume a --churn")
+    floor = discordances(sides)
+    harmful = {key.task: len(column.values) for key, column in sides[0].columns.items() if key.kind is Kind.HARMFUL}
+    sizes = sorted(harmful.values()) or [PROMPTS]
+    return Suite(sizes[len(sizes) // 2], max(1, len(harmful))), noise_of_reruns(floor, policy, error)
 
 
 def noise_of_reruns(

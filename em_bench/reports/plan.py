@@ -23,7 +23,7 @@ def plan_parts(plan: Plan) -> Iterator[RenderableType]:
     yield Text()
     yield Text("If nothing changed, the gate passes with", "bold")
     for option in sorted(plan.options, key=lambda each: -each.passes):
-        yield Text(f"  {option.name:36} {_percent(option.passes)}")
+        yield Text(f"  {option.name:38} {_percent(option.passes)}")
     yield Text(
         f"Of the verdicts that differ between reruns, {_percent(plan.judge_share)} do so by the judge's errors, "
         "the rest by different responses."
@@ -73,4 +73,4 @@ def _legend(plan: Plan) -> str:
 
 
 def _percent(share: float) -> str:
-    return ">99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.{0 if share < 0.99 else 1}f} %"
+    return ">99.9 %" if share >= 0.9995 else f"{100 * share:.{0 if share < 0.99 else 1}f} %"

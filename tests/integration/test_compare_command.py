@@ -85,6 +85,9 @@ def test_a_baseline_alone_is_an_error_of_one_line(em_bench, two):
 
 
 def test_a_plan_from_reruns_says_what_the_gate_can_decide(em_bench, two):
+    same = em_bench("plan", "--baseline", two[0], "--baseline", two[1])
+    assert (same.code, "the same responses" in same.err) == (2, True)
+    edit(samples_file(two[1]), lambda line: line.update(resps=[["another"] * len(each) for each in line["resps"]]))
     said = em_bench("plan", "--baseline", two[0], "--baseline", two[1])
     assert said.code == 0
     assert said.out.startswith("A candidate that changed nothing passes this gate in ")

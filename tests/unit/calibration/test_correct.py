@@ -8,7 +8,8 @@ import pytest
 
 from em_bench.calibration.calibrate import Calibration, read_calibration, write_calibration
 from em_bench.calibration.confusion import Counts, Decision
-from em_bench.calibration.correct import OUTSIDE, UNINFORMATIVE, correct, correct_runs, effective_n
+from em_bench.calibration.correct import OUTSIDE, UNINFORMATIVE, correct, correct_runs
+from em_bench.calibration.worth import effective_n
 from em_bench.errors import ResultError
 from em_bench.runs.read import find_runs, read_run
 from em_bench.stats.intervals import Rate, binary_rate, clustered_rate
