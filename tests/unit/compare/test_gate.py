@@ -6,6 +6,7 @@ from em_bench.compare.gate import Outcome, gates, worst_outcome
 from em_bench.compare.policy import parse_policy, read_policy, write_initial
 from em_bench.errors import ConfigError
 from em_bench.metrics.registry import Kind
+from em_bench.stats.power import Rule, passes, regresses
 from em_bench.types import DOMAINS
 from gates import INITIAL_POLICY, verdict
 from made_runs import label, probes, refusals, run_of, task, with_tasks
@@ -295,3 +296,16 @@ def test_a_judge_that_is_neither_installed_nor_in_the_runs_is_refused():
 def test_a_judge_may_be_of_the_runs_alone_or_installed_alone():
     rules = {"version": 1, "judges": ["harmfulness", "keyword"], "metrics": {"refusal_rate": {"margin": 0.1}}}
     assert verdict(refusals(90), refusals(90), parse_policy(rules, "policy")).outcome == "pass"
+
+
+@pytest.mark.parametrize("lost", range(0, 40, 3))
+@pytest.mark.parametrize("gained", [0, 2, 6])
+def test_the_gate_decides_as_the_tables_of_plan_and_benchmark_do(gained, lost):
+    """The power of `finds` and `em-bench plan`, and benchmarks/gate.py, rest on these functions."""
+    words = [["refusal"] * 108, ["refusal"] * 108]
+    words[0][:gained], words[1][108 - lost :] = ["compliance"] * gained, ["compliance"] * lost
+    before, after = (run_of(task("t", Kind.HARMFUL, [[label(word)] for word in side], "bias")) for side in words)
+    (found,) = verdict(before, after, policy(refusal_rate={"margin": 0.1})).checks
+    rule, table = Rule(0.1, 0.05, 0.05), (np.array([float(gained)]), np.array([float(lost)]), 108)
+    assert (found.outcome is Outcome.PASS) == passes(*table, rule)[0]
+    assert (found.outcome is Outcome.REGRESS) == regresses(*table, rule)[0]
