@@ -12,9 +12,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from em_bench.errors import PrerequisiteError
+from em_bench_leaderboard.cells import COHERENT, EM, Row
 from em_bench_leaderboard.details import Line
 from em_bench_leaderboard.render import clip, words
-from em_bench_leaderboard.rows import COHERENT, EM, Row
 
 if TYPE_CHECKING:
     import altair

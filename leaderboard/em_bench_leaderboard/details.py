@@ -7,9 +7,10 @@ from typing import Any
 from em_bench.metrics.registry import Kind, higher_is_better
 from em_bench.runs.result import JudgeRecord, RateRecord
 from em_bench.types import DOMAINS
+from em_bench_leaderboard.cells import Row
 from em_bench_leaderboard.classes import short_versions
 from em_bench_leaderboard.differences import Difference, differences
-from em_bench_leaderboard.rows import Row, is_mean, is_share, make_row, probe_rates
+from em_bench_leaderboard.rows import is_mean, is_share, make_row, probe_rates
 from em_bench_leaderboard.store import Entry
 
 
@@ -66,6 +67,7 @@ class Details:
     panels: Sequence[Panel]
     siblings: Mapping[str, Sequence[Row]]
     diagnosis: Mapping[str, Any] | None
+    notes: Sequence[str] = ()
 
     @property
     def paired(self) -> bool:
@@ -89,7 +91,16 @@ def details(entry: Entry, parent: Entry | None, siblings: Sequence[Entry]) -> De
         [_panel(entry, judge, parent) for judge in judges],
         rows,
         diagnosis if isinstance(diagnosis, Mapping) else None,
+        _notes(entry, parent),
     )
+
+
+def _notes(entry: Entry, parent: Entry | None) -> list[str]:
+    """What a reader has to know of the comparison with the parent; another run's comparison says nothing of it."""
+    if parent is None or entry.comparison is None or entry.result.baseline != parent.result.id:
+        return []
+    notes = entry.comparison.get("notes")
+    return [str(note) for note in notes] if isinstance(notes, list | tuple) else []
 
 
 def judges_of(entry: Entry) -> list[str]:

@@ -63,13 +63,16 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
 
 
 def published_comparison(comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """What is published of a `Comparison`: its differences and its diagnosis in a sentence; no name, no path."""
+    """What is published of a `Comparison`: its differences, its diagnosis in a sentence, and what a reader has to know
+    of the two runs (another engine, equal responses); no name, no path.
+    """
     kept = {
         name: [{key: row[key] for key in ROW} | {"baseline": _value(row["baseline"])} for row in comparison[name]]
         for name in ("differences", "pooled")
     }
     diagnosis = comparison["diagnosis"]
-    return kept | {"diagnosis": {"kind": str(diagnosis["kind"]), "sentence": diagnosis["sentence"]}}
+    notes = [*comparison.get("notes", ()), *(f"not comparable: {each}" for each in comparison.get("forced", ()))]
+    return kept | {"diagnosis": {"kind": str(diagnosis["kind"]), "sentence": diagnosis["sentence"]}, "notes": notes}
 
 
 def _value(rate: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from em_bench.metrics.registry import METRICS
 from em_bench.text import visible
+from em_bench_leaderboard.cells import Cell
 from em_bench_leaderboard.differences import Difference
-from em_bench_leaderboard.rows import Cell
 
 FROM_FILES = "'self' file:"
 POLICY = (

@@ -6,9 +6,9 @@ from typing import Any
 
 from em_bench.text import shown
 from em_bench_leaderboard import charts
+from em_bench_leaderboard.cells import COHERENT, EM, OVER, REFUSAL, UNSCORED, Cell
 from em_bench_leaderboard.details import Details, Line, Panel
 from em_bench_leaderboard.render import DASH, asset, lone_page, percent, points, words
-from em_bench_leaderboard.rows import COHERENT, EM, OVER, REFUSAL, UNSCORED, Cell
 from em_bench_leaderboard.samples_js import sample_scripts
 from em_bench_leaderboard.static_site import run_values
 
@@ -40,6 +40,7 @@ def markdown_report(found: Details, pictures: Path | None = None) -> str:
         lines += [f"Differences are against {_cell(found.parent.result.checkpoint.name)}, {how}.", ""]
     if found.diagnosis:
         lines += [f"**Diagnosis.** {_cell(found.diagnosis.get('sentence', ''))}", ""]
+    lines += [f"- {_cell(note)}" for note in found.notes] + ([""] if found.notes else [])
     for panel in found.panels:
         lines += [f"## Judge {_cell(panel.judge)} ({_cell(', '.join(panel.versions))})", ""]
         lines += _table(HEADS, _tiles(panel.row.cells))

@@ -1,21 +1,18 @@
 """The rows of the index: what one judge said of one run, in eleven columns, ranked within its class."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 
 from em_bench.compare.differences import POOLED
 from em_bench.metrics.registry import METRICS, UNIT_SCALE, Kind, Qualifier
-from em_bench.runs.result import RateRecord, RunResult
+from em_bench.runs.result import RateRecord
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench.types import DOMAINS
-from em_bench_leaderboard.classes import Class, condition_key
+from em_bench_leaderboard.cells import COHERENT, EM, OVER, REFUSAL, UNSCORED, Cell, Row
+from em_bench_leaderboard.classes import Class
 from em_bench_leaderboard.differences import Difference, differences
+from em_bench_leaderboard.ranking import ranked
 from em_bench_leaderboard.store import Entry
-
-EM, OVER, COHERENT, UNSCORED, REFUSAL = "em", "over_refusal", "coherent", "unscored", "refusal"
-COLUMNS = (EM, *DOMAINS, OVER, COHERENT, UNSCORED)
 
 
 def is_share(rate: RateRecord) -> bool:
@@ -27,37 +24,6 @@ def is_share(rate: RateRecord) -> bool:
 def is_mean(rate: RateRecord) -> bool:
     """Whether it is a mean on a scale of its metric, and no share."""
     return rate.metric in METRICS and METRICS[rate.metric].scale not in (None, UNIT_SCALE)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A rate as a page shows it, in 0..1. `value` None: judged, but nothing was scored."""
-
-    value: float | None
-    low: float
-    high: float
-    n: int
-    unscored: int
-    difference: Difference | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One judge's view of one run. A column that is missing from `cells` was not measured."""
-
-    entry: Entry
-    judge: str
-    cells: Mapping[str, Cell]
-    definition: str | None
-    rank: int | None = None
-
-    @property
-    def result(self) -> RunResult:
-        return self.entry.result
-
-    @property
-    def condition(self) -> str:
-        return condition_key(self.entry.result)
 
 
 def class_rows(group: Class, parents: Mapping[str, Entry]) -> list[Row]:
@@ -142,24 +108,3 @@ def _unscored(rates: Iterable[RateRecord]) -> Cell | None:
 @cache
 def _share(hits: int, n: int, unscored: int = 0) -> Rate | None:
     return binary_rate([True] * hits + [False] * (n - hits), unscored)
-
-
-def ranked(rows: Sequence[Row]) -> list[Row]:
-    """Lowest EM rate first where it was measured in the class, else highest refusal.
-
-    A rank is 1 plus the number of runs that are clearly better, that is whose whole interval is: runs that the data
-    does not tell apart share a rank.
-    """
-    column = EM if any(EM in row.cells for row in rows) else REFUSAL
-    sign = 1 if column == EM else -1
-    known = [row for row in rows if column in row.cells and row.cells[column].value is not None]
-    known.sort(key=lambda row: (sign * (row.cells[column].value or 0), row.result.id))
-    worst = sorted((cell.high if sign > 0 else -cell.low) for cell in (row.cells[column] for row in known))
-    placed = []
-    for row in known:
-        cell = row.cells[column]
-        best = cell.low if sign > 0 else -cell.high
-        placed.append(replace(row, rank=1 + bisect_left(worst, best)))
-    ids = {id(row) for row in known}
-    rest = [row for row in rows if id(row) not in ids]
-    return placed + sorted(rest, key=lambda row: row.result.id)

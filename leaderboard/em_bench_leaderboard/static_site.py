@@ -13,11 +13,13 @@ from typing import Any
 from em_bench.errors import ResultError
 from em_bench.types import DOMAINS
 from em_bench_leaderboard import charts
+from em_bench_leaderboard.cells import COLUMNS, EM, Row
 from em_bench_leaderboard.classes import Class, classes
 from em_bench_leaderboard.details import Details, details
 from em_bench_leaderboard.published import read_samples
+from em_bench_leaderboard.ranking import axes_of
 from em_bench_leaderboard.render import asset, page
-from em_bench_leaderboard.rows import COLUMNS, EM, Row, class_rows
+from em_bench_leaderboard.rows import class_rows
 from em_bench_leaderboard.samples_js import sample_scripts
 from em_bench_leaderboard.store import Entry, folder_name, read_store
 
@@ -32,6 +34,11 @@ class Group:
 
     group: Class
     rows: Sequence[Row]
+
+    @property
+    def axes(self) -> list[str]:
+        """The qualities that it is ranked by."""
+        return axes_of(self.rows)
 
 
 def build(results: Path, output: Path, progress: Progress = lambda done, of: None) -> int:

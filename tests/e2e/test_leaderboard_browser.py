@@ -6,9 +6,9 @@ import pytest
 
 from browser import chromium, needs_axe, opened, serious_findings
 from em_bench.runs.result import from_dict
+from em_bench_leaderboard.cells import COLUMNS
 from em_bench_leaderboard.details import details
 from em_bench_leaderboard.report import html_report
-from em_bench_leaderboard.rows import COLUMNS
 from em_bench_leaderboard.static_site import build
 from em_bench_leaderboard.store import add, read_store
 from leaderboard_data import KEYWORD, run_result, sample_row

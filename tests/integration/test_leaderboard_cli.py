@@ -98,6 +98,7 @@ def test_a_report_against_a_baseline_is_paired(em_bench, run_folder, tmp_path):
     text = (tmp_path / "a.md").read_text()
     assert "paired, prompt by prompt" in text
     assert "**Diagnosis.**" in text
+    assert "- every response is the same on both sides" in text
 
 
 def test_a_comparison_is_published_with_its_diagnosis(em_bench, add, run_folder, tmp_path):
@@ -105,10 +106,11 @@ def test_a_comparison_is_published_with_its_diagnosis(em_bench, add, run_folder,
     added = add(run_folder, "--name", "org/child", "--baseline", run_folder)
     assert added.code == 0
     (compared,) = (tmp_path / "store").rglob("*.comparison.json")
-    assert set(json.loads(compared.read_text())) == {"differences", "pooled", "diagnosis"}
+    assert set(json.loads(compared.read_text())) == {"differences", "pooled", "diagnosis", "notes"}
     em_bench("leaderboard", "build", "--results", tmp_path / "store", "--output", tmp_path / "site")
     (page,) = (tmp_path / "site" / "runs" / "org__child").glob("*.html")
     assert "<b>Diagnosis</b>" in page.read_text()
+    assert "<li>every response is the same on both sides" in page.read_text()
     assert "Differences to the parent are paired" in page.read_text()
 
 

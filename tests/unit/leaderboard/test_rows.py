@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from em_bench.runs.result import from_dict
+from em_bench_leaderboard.cells import COLUMNS, EM, OVER, REFUSAL
 from em_bench_leaderboard.classes import classes, short_versions
 from em_bench_leaderboard.details import details
 from em_bench_leaderboard.differences import differences, unpaired
-from em_bench_leaderboard.rows import COLUMNS, EM, OVER, REFUSAL, class_rows, make_row
+from em_bench_leaderboard.rows import class_rows, make_row
 from em_bench_leaderboard.static_site import parents_of
 from em_bench_leaderboard.store import Entry
 from leaderboard_data import KEYWORD, LLM, run_result
