@@ -15,7 +15,7 @@ reports its steps to a callback. Errors are those of `em_bench.errors`. The lead
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from em_bench.metrics.registry import Definition, Kind
 from em_bench.paths import tasks_path
 
 if TYPE_CHECKING:
+    from em_bench.calibration.agreement import Agreement
     from em_bench.calibration.calibrate import Calibration
     from em_bench.calibration.correct import CorrectedLine
     from em_bench.calibration.measure import Measurement
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from em_bench.runs.rates import TaskRate
     from em_bench.runs.scored_files import ScoredFile
     from em_bench.runs.subsets import Part
+    from em_bench.stats.agreement import Level, PairWeights
 
 __all__ = [
     "CalibrateOptions",
@@ -444,6 +446,23 @@ def calibrate(options: CalibrateOptions) -> "Measurement":
     from em_bench.calibration.measure import measure
 
     return measure(options)
+
+
+def agreement(
+    path: Path,
+    raters: Sequence[str],
+    level: "Level | None" = None,
+    missing: Collection[str] = (),
+    weights: "PairWeights | None" = None,
+) -> "Agreement":
+    """Krippendorff's alpha of the raters in the columns of a file; `missing` are codes for no rating, such as "-1".
+
+    By default of interval data, with the weights of alpha's definition.
+    """
+    from em_bench.calibration import agreement as room
+    from em_bench.stats.agreement import Level, PairWeights
+
+    return room.agreement(path, raters, level or Level.INTERVAL, missing, weights or PairWeights.VALUE)
 
 
 def save_calibration(calibration: "Calibration", path: Path) -> None:

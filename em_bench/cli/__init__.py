@@ -43,6 +43,7 @@ class Commands(LazyGroup):
         },
         "Trust in judges": {
             "calibrate": ("em_bench.cli.calibrate", "Measure a judge against people's labels or another judge."),
+            "agreement": ("em_bench.cli.agreement", "Measure how far raters agree: Krippendorff's alpha."),
             "corrected": ("em_bench.cli.calibrate", "Print rates corrected for the judge's errors."),
             "anchors": ("em_bench.cli.anchors", "Freeze verdicts, to notice a judge that drifts."),
         },
