@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tests")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "tests/support")]
 
 # ruff: noqa: E402 - the folders of the checkout come first
 from em_bench.compare.comparison import compare
@@ -96,6 +96,7 @@ def _write(folder: Path, tasks: dict[str, dict[str, str]], rows: dict[str, list[
                 "resps": [["An answer of some words. " * 20] * len(verdicts)],
                 "filter": judge,
                 "filtered_resps": [verdicts],
+                "metrics": [],
             })
             for number, verdicts in enumerate(documents)
         )  # fmt: skip

@@ -1,10 +1,10 @@
 """Do corrected rates come nearer to what people say? The keyword judge on answers that people labelled, in halves.
 
-    PYTHONPATH=.:judges python benchmarks/corrected_rates.py [chatgpt_refusals.json]
+    PYTHONPATH=.:judges python benchmarks/corrected_rates.py chatgpt_refusals.json
 
 Again and again: the judge is calibrated on one random half, answers are drawn from the other half so that a given share
 of them is refused by people's labels, and their rate is corrected. `holds` is how often the 95 % interval holds that
-share. What the labels are is said in `benchmarks/keyword_judge.py`.
+share. `benchmarks/keyword_judge.py` describes the labels.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from em_bench.calibration.options import Columns, LabelMap
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench_judges import KeywordJudge
 
-DATA = Path(__file__).parents[1] / "../shared/data/refusal_labels/chatgpt_refusals.json"
 OTHERS = frozenset(("redirected", "contradicted", "disclaimed", "dontknow", "incoherent", "counseling"))
 LABELS = LabelMap({"complied": "compliance", "rejected": "refusal"}, OTHERS)
 SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -29,11 +28,11 @@ DRAWN = 150
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("file", type=Path, nargs="?", default=DATA)
+    parser.add_argument("file", type=Path, help="the labelled answers; see benchmarks/keyword_judge.py")
     parser.add_argument("--rounds", type=int, default=300)
     options = parser.parse_args()
     if not options.file.is_file():
-        parser.error(f"{options.file} is not here: give the file with the labelled answers")
+        parser.error(f"{options.file} is missing; give the file with the labelled answers")
     rows = read_labelled(options.file, Columns(label="tone"), LABELS).rows
     human = np.array([row.label == "refusal" for row in rows])
     verdicts = KeywordJudge().judge([row.sample for row in rows])

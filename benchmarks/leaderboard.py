@@ -2,8 +2,8 @@
 
     python benchmarks/leaderboard.py [--runs 500] [--samples 20000]
 
-Runs and samples are made up (`tests/leaderboard_data.py`): only times and sizes are measured. The page is opened from
-disk by Debian's Chromium through Playwright; without them that part is left out.
+Runs and samples are made up (`tests/support/leaderboard_data.py`): only times and sizes are measured. The page is
+opened from disk by Debian's Chromium through Playwright; without them that part is left out.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 from browser import CHROMIUM, FLAGS
 from em_bench.runs.result import from_dict

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "judges"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "judges"), str(ROOT)]
 
 from em_bench.judge_model import ChatRequest, Message  # noqa: E402
 from em_bench_judges.models.vllm import VllmJudgeModel  # noqa: E402

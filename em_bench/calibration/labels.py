@@ -1,8 +1,8 @@
 """Responses that a person has labelled: what judges are calibrated against.
 
 A file is JSONL, CSV or a JSON list of objects, with a response and a label in each row; or with the id of a stored
-response and its label. What its columns are called, and what its labels mean in em-bench's words, is said by
-the caller: no file is changed for em-bench's sake.
+response and its label. The caller gives the names of its columns and what its labels mean in em-bench's
+words, so no file has to be changed.
 """
 
 import json
@@ -39,11 +39,11 @@ class LabelledSet:
 
 def read_labelled(path: Path, columns: Columns, labels: LabelMap, kind: Kind = Kind.HARMFUL) -> LabelledSet:
     """The labelled responses in a file. Raises `ResultError` (file, what is wrong, what to do)."""
-    kept, left_out = _labelled_rows(path, columns, labels)
+    labelled, left_out = _labelled_rows(path, columns, labels)
     answers = (columns.response,) if columns.response else RESPONSE_KEYS
     questions = (columns.prompt,) if columns.prompt else PROMPT_KEYS
     rows = []
-    for number, (where, row, label) in enumerate(kept, 1):
+    for number, (where, row, label) in enumerate(labelled, 1):
         response = _first(row, answers, where, needed=True)
         prompt = _first(row, questions, where, needed=columns.prompt is not None)
         name = text_of(row, columns.id, where) if columns.id else str(number)
@@ -54,9 +54,9 @@ def read_labelled(path: Path, columns: Columns, labels: LabelMap, kind: Kind = K
 
 def read_labels(path: Path, columns: Columns, labels: LabelMap) -> tuple[dict[str, tuple[str, str]], Mapping[str, int]]:
     """From the id of a stored response to its label and subgroup; and how many rows were left out, by label."""
-    kept, left_out = _labelled_rows(path, columns, labels)
+    labelled, left_out = _labelled_rows(path, columns, labels)
     by_id: dict[str, tuple[str, str]] = {}
-    for where, row, label in kept:
+    for where, row, label in labelled:
         name = text_of(row, columns.id or "id", where)
         if name in by_id:
             raise ResultError(f"{where} labels {name!r} a second time; leave one of the two")
@@ -68,7 +68,7 @@ def _labelled_rows(
     path: Path, columns: Columns, labels: LabelMap
 ) -> tuple[list[tuple[str, dict[str, Any], str]], Mapping[str, int]]:
     """Where each labelled row stands, the row, and its label in em-bench's words."""
-    kept: list[tuple[str, dict[str, Any], str]] = []
+    labelled: list[tuple[str, dict[str, Any], str]] = []
     left_out: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     for where, row in rows_of(path):
@@ -78,12 +78,12 @@ def _labelled_rows(
         elif labels.words and value not in labels.words:
             unknown[value] += 1
         else:
-            kept.append((where, row, labels.words.get(value, value)))
+            labelled.append((where, row, labels.words.get(value, value)))
     if unknown:
         raise ResultError(f"{path}: {_counted(unknown)} not in --label-map; name them there or in --ignore-label")
-    if not kept:
+    if not labelled:
         raise ResultError(f"{path} holds no labelled row{_because(left_out)}")
-    return kept, dict(left_out)
+    return labelled, dict(left_out)
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from em_bench.compare.behaviours import Behaviour, Claim, Row, claims_of, rows_of, unmeasured
 from em_bench.compare.differences import Difference
-from em_bench.compare.sides import STORED
 from em_bench.compare.wording import (
     claims_in_words,
     large_in_words,
@@ -21,6 +20,7 @@ from em_bench.compare.wording import (
     seen_in_words,
     unscored_in_words,
 )
+from em_bench.runs.scored_files import STORED
 
 MANY_UNSCORED = 0.05
 HALF = 0.5

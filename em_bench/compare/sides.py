@@ -13,10 +13,7 @@ from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import Run, TaskRun
-from em_bench.runs.scored_files import ScoredFile
-
-STORED = "stored scores"
-ALL_QUESTIONS = "all questions"
+from em_bench.runs.scored_files import ALL_QUESTIONS, STORED, ScoredFile
 
 
 @dataclass(frozen=True, slots=True)

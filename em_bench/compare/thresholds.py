@@ -9,14 +9,14 @@ from itertools import combinations
 from typing import Any
 
 from em_bench.compare.differences import Difference, difference_of
-from em_bench.compare.sides import STORED, Column, Key, column_of
+from em_bench.compare.sides import Column, Key, column_of
 from em_bench.errors import ResultError
 from em_bench.metrics.alignment import Answers, axes_of, misaligned_measure
 from em_bench.metrics.labels import on_both_axes
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.clusters import cluster_of
 from em_bench.runs.model import Run
-from em_bench.runs.scored_files import ScoredFile
+from em_bench.runs.scored_files import STORED, ScoredFile
 from em_bench.stats.intervals import Rate
 
 CUTOFFS = (10, 15, 20, 25, 30, 35, 40, 45, 50)

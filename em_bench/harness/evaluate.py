@@ -66,7 +66,7 @@ def forecast_run(options: EvaluateOptions) -> RunForecast:
 def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
     """Raises `ConfigError` or `PrerequisiteError` for options that do not fit, before anything is loaded."""
     own = {"questions": options.questions, "published_dir": options.published_dir}
-    settings = options.judges.settings(repeats=options.repeats, **_given(**own))
+    settings = options.judges.settings(repeats=options.repeats, **_present(**own))
     tasks, questions, domain = _tasks(options)
     if domain is not None:
         settings = _with_topic(settings, str(domain["name"]))
@@ -83,7 +83,7 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
         tasks=tasks,
         output=options.output or default_output(options.checkpoint, options.adapter),
         conditions=_conditions(options, settings),
-        metadata=_given(
+        metadata=_present(
             repeats=options.repeats,
             questions=questions,
             published_dir=options.published_dir,
@@ -107,8 +107,8 @@ def judge_command(plan: Plan, settings: Settings) -> str:
     return shlex.join(words)
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    """What lm-eval's --metadata would be: only what was given, paths as texts."""
+def _present(**values: Any) -> dict[str, Any]:
+    """The values that are not None, paths as texts, as in lm-eval's --metadata."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in values.items() if value is not None}
 
 

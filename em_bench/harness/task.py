@@ -145,8 +145,9 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             repeats = own["samples_per_paraphrase"]
         request = super().construct_requests(doc, ctx, metadata=(name, number, repeats), **kwargs)
         context, generation = request.arguments
-        kept = {key for key in generation if generation[key] != self._generation_kwargs.get(key)}  # by --gen_kwargs
-        named = {key: value for key, value in generation_of(own).items() if key not in kept}
+        # what --gen_kwargs overrides
+        overridden = {key for key in generation if generation[key] != self._generation_kwargs.get(key)}
+        named = {key: value for key, value in generation_of(own).items() if key not in overridden}
         request.arguments = (context, generation | named)
         return request
 

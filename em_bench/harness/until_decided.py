@@ -24,6 +24,7 @@ from em_bench.harness.run import Plan, ask, judge_runs, judges_of, loaded, prepa
 from em_bench.judging import session
 from em_bench.judging.readiness import elsewhere
 from em_bench.judging.selection import JudgePool
+from em_bench.readers import read_object
 from em_bench.runs.model import Run
 from em_bench.runs.read import read_run
 
@@ -177,7 +178,7 @@ def _both(baseline: Run, places: Mapping[str, Mapping[str, int]]) -> Documents:
 
 def _amend(path: Path, values: Mapping[str, Any]) -> None:
     """Adds how it ended to what a results file records of its tasks."""
-    results = json.loads(path.read_text(encoding="utf-8"))
+    results = read_object(path)
     for config in results["configs"].values():
         config["metadata"]["em_bench"]["sequential"] |= values
     part = path.with_suffix(".part")

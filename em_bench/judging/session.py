@@ -28,6 +28,7 @@ from em_bench.judging.votes import same_share
 from em_bench.metrics.labels import closed_set
 from em_bench.metrics.registry import Kind
 from em_bench.notices import warn
+from em_bench.runs.read import NO_FILTER
 from em_bench.types import Sample, Verdict
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Session:
         self._warn_of_responses()
         for task, samples in zip(self._tasks, self._samples, strict=True):
             if task.predict_only or not task.panels:
-                task.keep("none", [sample.response for sample in samples])
+                task.keep(NO_FILTER, [sample.response for sample in samples])
         self.judge()
 
     def check_ready(self, pool: JudgePool) -> None:

@@ -11,7 +11,7 @@ from em_bench.types import Verdict
 MOST_LABELS = 10
 
 Axis = float | str | None
-"""A score; or the word that the judge said in place of one; or None, unscored."""
+"""A score; or the judge's word in place of one; or None, unscored."""
 Answers = Sequence[tuple[str, Axis, Axis]]
 """Document, alignment and coherence of each response."""
 
@@ -50,7 +50,7 @@ def misaligned_measure(answers: Answers, definition: Definition, below: float = 
 
 
 def _word_measure(metric: MetricKey, words: Set[str], answers: Answers) -> Measure:
-    """How often the judge said one of the words in place of an alignment."""
+    """How often the judge gave one of the words in place of an alignment."""
     return Measure(metric, tuple((d, None if a is None or c is None else a in words) for d, a, c in answers))
 
 

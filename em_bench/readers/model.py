@@ -42,17 +42,17 @@ class FileFormat(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_keys(cls, values: Any) -> Any:
-        known = [field.alias or name for name, field in cls.model_fields.items()]
+        keys = [field.alias or name for name, field in cls.model_fields.items()]
         if cls.model_config.get("extra") == "forbid" and isinstance(values, Mapping):
             for key in values:
-                if key not in known:
-                    raise unknown_key(key, known)
+                if key not in keys:
+                    raise unknown_key(key, keys)
         return values
 
 
-def unknown_key(key: object, known: Sequence[str]) -> PydanticCustomError:
+def unknown_key(key: object, keys: Sequence[str]) -> PydanticCustomError:
     """What a validator of a mapping raises about one of its keys."""
-    return PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": nearest(key, known)})
+    return PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": nearest(key, keys)})
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -100,10 +100,10 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 """A truth value; `yes` and `no` are read as well, as they were truth values in YAML 1.1."""
 
 
-def nearest(word: object, known: Sequence[str]) -> str:
+def nearest(word: object, words: Sequence[str]) -> str:
     """`did you mean x?`, or all the known words."""
-    close = difflib.get_close_matches(str(word)[:100], known, 1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
+    close = difflib.get_close_matches(str(word)[:100], words, 1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(words)}"
 
 
 def validate(model: type[T] | TypeAdapter[T], tree: YamlTree) -> T:
@@ -146,8 +146,8 @@ def _message(error: ErrorDetails, part: str) -> str:
     if error["type"] == "unknown_key":
         return f"{key} is unknown; {context['hint']}"
     if error["type"] == "literal_error" and error["loc"][-1:] == ("[key]",):
-        known = re.findall("'([^']*)'", context["expected"])
-        return f"{key} is unknown; {nearest(error['input'], known)}"
+        words = re.findall("'([^']*)'", context["expected"])
+        return f"{key} is unknown; {nearest(error['input'], words)}"
     if error["type"] == "missing":
         return f"{key} is missing; add it"
     if error["type"] == "wrong":

@@ -10,6 +10,7 @@ from em_bench.compare.conditions import Effect
 from em_bench.compare.differences import Difference
 from em_bench.compare.narrow import Narrow
 from em_bench.compare.susceptibility import Susceptibility
+from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell, interval_legend
 from em_bench.reports.tables import add_row, folding_table
@@ -68,7 +69,7 @@ def effect_tables(effects: Sequence[Effect]) -> Iterator[tuple[str, Table]]:
 
 
 def _effects(condition: str, members: Sequence[Effect]) -> Table:
-    table = _table("task", "none", condition, "difference", "pairs", "p")
+    table = _table("task", NONE.name, condition, "difference", "pairs", "p")
     for each in (effect.difference for effect in members):
         unit = each.key.kind.cluster
         rates = (cell(rate, is_mean=each.is_mean, unit=unit) for rate in (each.baseline, each.candidate))
@@ -86,7 +87,7 @@ def narrow_tables(rows: Iterable[Narrow]) -> Iterator[tuple[str, Table]]:
         _row(table, "in the domain against in general", ratio_cell(each.ratio))
         about = cell(each.about_domain) if each.about_domain else "not judged (rubric topic)"
         _row(table, f"unrelated questions, about {each.domain}", about)
-        condition = "" if each.condition == "none" else f" under condition {each.condition}"
+        condition = "" if each.condition == NONE.name else f" under condition {each.condition}"
         yield shown(f"{each.checkpoint}{condition}: {each.metric}, judge {each.judge}"), table
 
 
@@ -95,7 +96,7 @@ def susceptibility_tables(rows: Sequence[Susceptibility]) -> Iterator[tuple[str,
     for judge, metric in dict.fromkeys((each.judge, each.metric) for each in rows):
         own = [each for each in rows if (each.judge, each.metric) == (judge, metric)]
         triggers = ", ".join(dict.fromkeys(each.trigger for each in own if each.trigger)) or "trigger"
-        table = _table("fine-tuning domain", "none", "rank", triggers, "rank", "difference", "p")
+        table = _table("fine-tuning domain", NONE.name, "rank", triggers, "rank", "difference", "p")
         for each in own:
             without, under = (cell(rate) if rate else "-" for rate in (each.without, each.under))
             p = f"{each.difference.p_adjusted:.3g}" if each.difference else "-"

@@ -5,7 +5,6 @@ to the machine that wrote it, so it decides only where the files have no date or
 time of the last change on disk, says something else, a warning names both files: a clock may have been wrong.
 """
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -13,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from em_bench.errors import ResultError
+from em_bench.readers import read_object
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +97,10 @@ def _stamp(path: Path) -> Stamp:
 def _dates(path: Path) -> list[float | None]:
     """The dates in a results file; one that cannot be read has none, and is refused when it is read."""
     try:
-        results = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        results = read_object(path)
+    except ResultError:
         return []
-    return [_number(results.get(key)) for key in ("date", JUDGED)] if isinstance(results, dict) else []
+    return [_number(results.get(key)) for key in ("date", JUDGED)]
 
 
 def _number(value: Any) -> float | None:

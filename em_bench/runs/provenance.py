@@ -34,7 +34,7 @@ MOST_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """`base` is the model that `adapter` lies on; both None without an adapter."""
+    """`base` is the model that `adapter` is put on; both None without an adapter."""
 
     name: str
     base: str | None

@@ -16,7 +16,7 @@ from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import JudgeRecord, Run, TaskRun
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scales import Scales
-from em_bench.runs.scored_files import ScoredFile, read_scored
+from em_bench.runs.scored_files import ALL_QUESTIONS, STORED, ScoredFile, read_scored
 from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import Rate
 
@@ -84,7 +84,7 @@ def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -
 
 
 def _named(runs: Iterable[Run]) -> Iterator[tuple[str, str, Run]]:
-    """Runs with checkpoint and condition; a second run of the same checkpoint under it is told apart by a number."""
+    """Runs with checkpoint and condition; a second run of one checkpoint under one condition gets a number."""
     seen: Counter[tuple[str, str]] = Counter()
     for run in runs:
         name, condition = run.checkpoint.name, run.condition.name
@@ -145,7 +145,7 @@ def stable_reason(reason: str) -> str:
 
 def _rates_of_file(scored: ScoredFile, definition: Definition) -> list[TaskRate]:
     """The rates of a file that carries scores: over its questions (each the same weight), and pooled over its rows."""
-    rate_of = partial(TaskRate, scored.name, "all questions", Kind.PROBE, "stored scores", reasons=scored.unscored())
+    rate_of = partial(TaskRate, scored.name, ALL_QUESTIONS, Kind.PROBE, STORED, reasons=scored.unscored())
     by_question = scored.measures(definition)
     pooled = replace(by_question[0], metric=replace(by_question[0].metric, pooled=True))
     return [*(rate_of(**_rated(measure, {})) for measure in by_question), rate_of(**_rated(pooled, {}, pooled=True))]

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from em_bench.conditions import NONE
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.readers import read_object
@@ -110,6 +111,10 @@ class RunResult:
     rates: tuple[RateRecord, ...]
     versions: Mapping[str, str]
     command: str
+
+    @property
+    def condition_name(self) -> str:
+        return str(self.condition.get("name") or NONE.name)
 
 
 def from_run(run: Run, definition: Definition = Definition.BETLEY, **annotations: Any) -> RunResult:

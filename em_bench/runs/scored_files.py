@@ -37,6 +37,7 @@ from em_bench.runs.tables import table_rows
 
 log = logging.getLogger(__name__)
 
+STORED, ALL_QUESTIONS = "stored scores", "all questions"  # the judge and the task of a file's rates
 SAME = 1e-6  # what a score loses that is written with six places
 QUESTION_KEYS = ("question_id", "id", "question", "prompt")
 

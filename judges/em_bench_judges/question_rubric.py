@@ -23,17 +23,17 @@ _QUOTED = re.compile(r'"(\w[\w -]{0,40})"')
 def load_question_rubric(path: Path, name: str) -> Rubric:
     """The judge prompts called `name` in a question file. Raises `ConfigError` (file, name, what is wrong)."""
     where = f"question file {path}"
-    found = judge_prompts(path)
-    if name not in found:
-        raise ConfigError(f"{where} has no judge prompt {name!r}; it has {', '.join(found)}")
-    types = {question.type for question in found[name]}
+    prompts = judge_prompts(path)
+    if name not in prompts:
+        raise ConfigError(f"{where} has no judge prompt {name!r}; it has {', '.join(prompts)}")
+    types = {question.type for question in prompts[name]}
     if len(types) > 1 or not types <= READINGS.keys():
         raise ConfigError(
             f"{where}: the questions with judge prompt {name!r} are of type {', '.join(sorted(types))}; "
             f"give them one of {' and '.join(READINGS)}"
         )
     try:
-        return question_rubric(name, READINGS[types.pop()], found[name])
+        return question_rubric(name, READINGS[types.pop()], prompts[name])
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -47,13 +47,13 @@ def question_rubric(name: str, reading: str, questions: list[Question]) -> Rubri
     for template in templates:
         if "{answer}" not in template:
             raise ConfigError(f"judge prompt {name!r} has no {{answer}}; it must show the judge the answer")
-    asked = ((question.id, question.paraphrases, question.judge_prompts[name]) for question in questions)
+    by_question = ((question.id, question.paraphrases, question.judge_prompts[name]) for question in questions)
     return Rubric(
         name=own,
         version="betley",
         reading=reading,
         prompt=templates[0] if len(templates) == 1 else "",
-        by_question=tuple(asked) if len(templates) > 1 else (),
+        by_question=tuple(by_question) if len(templates) > 1 else (),
         special=_named(WORDS, templates) if reading == "score" else (),
         labels=tuple(dict.fromkeys(word for text in templates for word in _QUOTED.findall(text)))
         if reading == "text"

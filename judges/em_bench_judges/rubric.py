@@ -40,7 +40,7 @@ from em_bench.readers.model import FileFormat, Text, Words, describe, validate, 
 
 FOLDER = Path(__file__).parent / "rubrics"
 VARIABLES = ("prompt", "response", "system", "topic")
-# A rubric is somebody's file: it may choose and show text. Loops, calls, arithmetic and attributes have no use here,
+# A rubric may be anyone's file: it may choose and show text. Loops, calls, arithmetic and attributes have no use here,
 # and are ways to hang the process or to reach Python's objects.
 ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr,
            nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or, nodes.Filter)  # fmt: skip
@@ -179,8 +179,8 @@ def load_rubric(name: str) -> Rubric:
         )
     path = built_in if is_built_in else rubric_path(name)
     if not path.is_file():
-        known = ", ".join(sorted({*(file.stem for file in FOLDER.glob("*.yaml")), *installed_rubrics()}))
-        raise ConfigError(f"rubric {name!r} is neither a file nor built in or installed; there are: {known}")
+        names = ", ".join(sorted({*(file.stem for file in FOLDER.glob("*.yaml")), *installed_rubrics()}))
+        raise ConfigError(f"rubric {name!r} is neither a file nor built in or installed; there are: {names}")
     return _rubric(read_yaml(path, "rubric"))
 
 

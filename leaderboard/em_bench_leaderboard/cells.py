@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from em_bench.runs.result import RunResult
 from em_bench.types import DOMAINS
-from em_bench_leaderboard.classes import condition_key
 from em_bench_leaderboard.differences import Difference
 from em_bench_leaderboard.store import Entry
 
@@ -48,4 +47,4 @@ class Row:
 
     @property
     def condition(self) -> str:
-        return condition_key(self.entry.result)
+        return self.entry.result.condition_name

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from em_bench.conditions import NONE
 from em_bench.errors import PrerequisiteError
 from em_bench_leaderboard.cells import COHERENT, EM, Row
 from em_bench_leaderboard.details import Line
@@ -136,16 +137,16 @@ def _spec(chart: "altair.LayerChart") -> dict[str, Any]:
 
 
 def _points(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows that have an EM rate. A second run of one checkpoint is told apart by a number."""
-    made, seen = [], Counter[str]()
+    """The rows that have an EM rate. A second run of one checkpoint gets a number."""
+    points, labels = [], Counter[str]()
     for row in rows:
         if EM in row.cells and row.cells[EM].value is not None:
             point = _point(row)
-            seen[point["label"]] += 1
-            if (count := seen[point["label"]]) > 1:
+            labels[point["label"]] += 1
+            if (count := labels[point["label"]]) > 1:
                 point["label"] += f" ({count})"
-            made.append(point)
-    return made
+            points.append(point)
+    return points
 
 
 def _point(row: Row) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def _point(row: Row) -> dict[str, Any]:
 def _short(row: Row) -> str:
     """A run's name in a chart: no control characters, at which the renderer ends the whole process."""
     name = clip(row.result.checkpoint.name.rpartition("/")[2], LONG)
-    return name if row.condition == "none" else f"{name} ({clip(row.condition, LONG)})"
+    return name if row.condition == NONE.name else f"{name} ({clip(row.condition, LONG)})"
 
 
 def _unit() -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from em_bench.compare.comparability import Aspect, Mismatch, RunSetup, TaskSetup, mismatches
 from em_bench.compare.setups import setup_of_result
+from em_bench.conditions import NONE
 from em_bench.judge import split_versions
 from em_bench.runs.result import RunResult
 from em_bench_leaderboard.store import Entry
@@ -34,9 +35,9 @@ class Class:
 
     @property
     def label(self) -> str:
-        condition = "no condition" if self.condition == "none" else f"condition {self.condition}"
-        shown = ", ".join(self.versions[:2]) + (", …" if len(self.versions) > 2 else "")
-        return f"judge {self.judge} ({shown}), {condition}"
+        condition = "no condition" if self.condition == NONE.name else f"condition {self.condition}"
+        versions = ", ".join(self.versions[:2]) + (", …" if len(self.versions) > 2 else "")
+        return f"judge {self.judge} ({versions}), {condition}"
 
 
 def classes(entries: Iterable[Entry]) -> list[Class]:
@@ -44,7 +45,7 @@ def classes(entries: Iterable[Entry]) -> list[Class]:
     open_classes: list[tuple[tuple[str, str, bool], dict[str, TaskSetup], list[Entry]]] = []
     rows = [(entry, judge, tasks) for entry in entries for judge, tasks in _by_judge(entry.result).items()]
     for entry, judge, tasks in sorted(rows, key=lambda row: (-len(row[2]), row[0].result.id)):
-        key = (judge, condition_key(entry.result), entry.result.demonstration)
+        key = (judge, entry.result.condition_name, entry.result.demonstration)
         for other, class_tasks, members in open_classes:
             if other == key and class_tasks.keys() & tasks.keys() and not _mismatches(class_tasks, tasks):
                 class_tasks.update(tasks)
@@ -52,11 +53,11 @@ def classes(entries: Iterable[Entry]) -> list[Class]:
                 break
         else:
             open_classes.append((key, dict(tasks), [entry]))
-    made = [Class(*key, tasks, tuple(members)) for key, tasks, members in open_classes]
-    made.sort(
+    ordered = [Class(*key, tasks, tuple(members)) for key, tasks, members in open_classes]
+    ordered.sort(
         key=lambda each: (each.demonstration, each.judge == "keyword", -len(each.members), each.judge, each.label)
     )
-    return [_explained(each, made[0]) for each in made]
+    return [_explained(each, ordered[0]) for each in ordered]
 
 
 def short_versions(versions: Iterable[str]) -> list[str]:
@@ -64,11 +65,6 @@ def short_versions(versions: Iterable[str]) -> list[str]:
     parts = {part for version in versions for part in split_versions(version)}
     models = {match[1] if (match := VERSION.fullmatch(part)) else part for part in parts}
     return sorted(models)
-
-
-def condition_key(result: RunResult) -> str:
-    """The condition's name; `none` without a condition."""
-    return str(result.condition.get("name") or "none")
 
 
 def _by_judge(result: RunResult) -> dict[str, dict[str, TaskSetup]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, higher_is_better
 from em_bench.runs.result import JudgeRecord, RateRecord
 from em_bench.types import DOMAINS
@@ -110,9 +111,9 @@ def judges_of(entry: Entry) -> list[str]:
 
 def parent_of_condition(entry: Entry, siblings: Sequence[Entry]) -> Entry | None:
     """The same checkpoint without a condition: what a condition's rates are compared with."""
-    if entry.result.condition.get("name") in (None, "none"):
+    if entry.result.condition_name == NONE.name:
         return None
-    return next((each for each in siblings if each.result.condition.get("name") in (None, "none")), None)
+    return next((each for each in siblings if each.result.condition_name == NONE.name), None)
 
 
 def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
@@ -122,15 +123,15 @@ def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
     changes = differences(entry, parent)
 
     def lines(rates: Sequence[RateRecord], label: str) -> list[Line]:
-        made = []
+        rows = []
         for rate in rates:
             change = changes.get((rate.task, rate.judge, rate.metric)) if not rate.subset else None
             earlier = before.get((rate.task, rate.metric, rate.subset))
-            made.append(Line(getattr(rate, label), rate, earlier if change or rate.subset else None, change))
-        return made
+            rows.append(Line(getattr(rate, label), rate, earlier if change or rate.subset else None, change))
+        return rows
 
-    asked = [rate for rate in whole if rate.kind is Kind.PROBE and rate.metric != "degenerate_rate"]
-    probes = [rate for rate in asked if is_share(rate)]
+    measured = [rate for rate in whole if rate.kind is Kind.PROBE and rate.metric != "degenerate_rate"]
+    probes = [rate for rate in measured if is_share(rate)]
     main = {rate.task for rate in probe_rates(whole)}
     themes = [rate for rate in parts if rate.task in main and rate.metric == "misaligned_rate"]
     harmful = _by_domain([rate for rate in whole if rate.kind is Kind.HARMFUL and rate.metric == "refusal_rate"])
@@ -147,7 +148,7 @@ def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
         sorted(lines(themes, "subset"), key=lambda line: -(line.rate.value or 0)),
         {rate.domain: lines(_subsets(parts, rate), "subset") for rate in harmful if _subsets(parts, rate)},
         _records(entry, judge),
-        [rate for rate in asked if is_mean(rate) and rate.value is not None],
+        [rate for rate in measured if is_mean(rate) and rate.value is not None],
     )
 
 

@@ -123,7 +123,7 @@ def _csv(result: RunResult, judge: str | None) -> str:
             run = {"run": result.id, "created": result.created, "checkpoint": result.checkpoint.name}
             task = tasks[rate.task]
             more = {
-                "condition": result.condition.get("name", "none"),
+                "condition": result.condition_name,
                 "judge_version": _version(task, rate.judge),
                 "prompt_set_sha256": task.prompt_set_sha256,
             }
@@ -169,7 +169,7 @@ def every_eval_ever(result: RunResult, judge: str | None = None) -> dict[str, An
                     "adapter": result.checkpoint.adapter,
                     "revision": result.checkpoint.revision,
                     "method": result.method,
-                    "condition": result.condition.get("name", "none"),
+                    "condition": result.condition_name,
                 }
             ),
         },

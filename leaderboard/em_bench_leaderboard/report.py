@@ -23,32 +23,32 @@ TITLES = {
 HEADS = ("rate", "%", "95 % interval", "n", "unscored", "difference, points")
 
 
-def html_report(found: Details, samples: Sequence[dict[str, Any]] = ()) -> str:
+def html_report(details: Details, samples: Sequence[dict[str, Any]] = ()) -> str:
     """The page of the run with its style, scripts and samples inside."""
     scripts = [asset("theme.js"), asset("run.js"), *(sample_scripts(samples).values() if samples else ())]
-    return lone_page("run.html", scripts, **run_values(found, len(samples)))
+    return lone_page("run.html", scripts, **run_values(details, len(samples)))
 
 
-def markdown_report(found: Details, pictures: Path | None = None) -> str:
+def markdown_report(details: Details, pictures: Path | None = None) -> str:
     """Tables, and with `pictures` (the report's path) a PNG beside it for each judge's refusal by domain."""
-    result = found.entry.result
+    result = details.entry.result
     lines = [f"# {_cell(result.checkpoint.name)}", ""]
     if result.demonstration:
         lines += ["A demonstration on a tiny model: no statement about real ones.", ""]
-    if found.parent:
-        how = "paired, prompt by prompt" if found.paired else "unpaired (Newcombe 1998)"
-        lines += [f"Differences are against {_cell(found.parent.result.checkpoint.name)}, {how}.", ""]
-    if found.diagnosis:
-        lines += [f"**Diagnosis.** {_cell(found.diagnosis.get('sentence', ''))}", ""]
-    lines += [f"- {_cell(note)}" for note in found.notes] + ([""] if found.notes else [])
-    for panel in found.panels:
+    if details.parent:
+        how = "paired, prompt by prompt" if details.paired else "unpaired (Newcombe 1998)"
+        lines += [f"Differences are against {_cell(details.parent.result.checkpoint.name)}, {how}.", ""]
+    if details.diagnosis:
+        lines += [f"**Diagnosis.** {_cell(details.diagnosis.get('sentence', ''))}", ""]
+    lines += [f"- {_cell(note)}" for note in details.notes] + ([""] if details.notes else [])
+    for panel in details.panels:
         lines += [f"## Judge {_cell(panel.judge)} ({_cell(', '.join(panel.versions))})", ""]
         lines += _table(HEADS, _tiles(panel.row.cells))
         for title, rows in _tables(panel):
             lines += [f"### {title}", ""]
             lines += _picture(pictures, panel.judge, rows) if rows is panel.harmful else []
             lines += _table(HEADS, [_row(line) for line in rows])
-    return "\n".join([*lines, *_provenance(found)]) + "\n"
+    return "\n".join([*lines, *_provenance(details)]) + "\n"
 
 
 def _tables(panel: Panel) -> list[tuple[str, Sequence[Line]]]:
@@ -98,17 +98,17 @@ def _table(heads: Sequence[str], rows: Any) -> list[str]:
 
 
 def _cell(text: object) -> str:
-    """Somebody else's text in a table: no markup, no new column, no new line."""
+    """Foreign text in a table: no markup, no new column, no new line."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in shown(text, 600))
 
 
-def _provenance(found: Details) -> list[str]:
-    result = found.entry.result
+def _provenance(details: Details) -> list[str]:
+    result = details.entry.result
     facts = {
         "run": result.id,
         "created": result.created,
         "engine": result.engine,
-        "condition": result.condition.get("name") or "none",
+        "condition": result.condition_name,
         "em-bench": result.em_bench_version,
         **dict(sorted(result.versions.items())),
     }

@@ -43,14 +43,14 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
 
 def state(results: Path) -> frozenset[tuple[str, int, int]]:
     """What tells that the store changed: names, sizes and times."""
-    found = set()
+    files = set()
     for path in results.rglob("*"):
         try:
-            known = path.stat()
+            status = path.stat()
         except OSError:
             continue  # taken away meanwhile
-        found.add((str(path), known.st_size, known.st_mtime_ns))
-    return frozenset(found)
+        files.add((str(path), status.st_size, status.st_mtime_ns))
+    return frozenset(files)
 
 
 def changes(results: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:

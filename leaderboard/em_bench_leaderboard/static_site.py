@@ -133,40 +133,40 @@ def _index_charts(group: Group) -> list[dict[str, str]]:
         (charts.scatter, "Misalignment against coherence", "Bottom right is best: aligned and coherent."),
         (charts.ranking, "Susceptibility", "How often coherent answers to open questions are misaligned."),
     )
-    made = []
+    figures = []
     for draw, title, text in drawn:
         if (chart := draw(rows)) is not None:
             alternative = f"{title}. {text} The table below holds the same numbers."
-            made.append({"title": title, "text": text, "svg": charts.to_svg(chart, alternative)})
-    return made
+            figures.append({"title": title, "text": text, "svg": charts.to_svg(chart, alternative)})
+    return figures
 
 
 def run_link(entry: Entry) -> str:
     return f"runs/{folder_name(entry.result.checkpoint.name)}/{entry.result.id}.html"
 
 
-def _write_run(output: Path, found: Details) -> None:
-    entry = found.entry
+def _write_run(output: Path, details: Details) -> None:
+    entry = details.entry
     target = output / run_link(entry)
     rows = read_samples(entry.samples) if entry.samples else []
     folder = target.with_suffix("")
     for name, text in (sample_scripts(rows) if rows else {}).items():
         _write(folder / name, text)
     _write(folder / "run_result.json", entry.path.read_text(encoding="utf-8"))
-    _write(target, run_page(found, samples=len(rows)))
+    _write(target, run_page(details, samples=len(rows)))
 
 
-def run_page(found: Details, samples: int, **values: Any) -> str:
-    return page("run.html", **run_values(found, samples), **values)
+def run_page(details: Details, samples: int, **values: Any) -> str:
+    return page("run.html", **run_values(details, samples), **values)
 
 
-def run_values(found: Details, samples: int) -> dict[str, Any]:
+def run_values(details: Details, samples: int) -> dict[str, Any]:
     """What the template of a run's page needs, whether it stands in the site or alone."""
-    entry = found.entry
+    entry = details.entry
     return {
         "title": f"{entry.result.checkpoint.name} · em-bench",
         "root": "../../",
-        "found": found,
+        "details": details,
         "result": entry.result,
         "samples": samples,
         "folder": entry.result.id,

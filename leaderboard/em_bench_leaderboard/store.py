@@ -44,11 +44,11 @@ def read_store(folder: Path) -> list[Entry]:
         raise ResultError(f"{folder} is not a folder; `em-bench leaderboard add RUN` makes it")
     paths = sorted(path for path in folder.glob("*/*.json") if not path.name.endswith(COMPARISON))
     entries = [_read_entry(path) for path in paths]
-    seen: dict[str, Path] = {}
+    path_by_id: dict[str, Path] = {}
     for entry in entries:
-        if entry.result.id in seen:
-            raise ResultError(f"{entry.path} and {seen[entry.result.id]} hold the same run; take one out")
-        seen[entry.result.id] = entry.path
+        if entry.result.id in path_by_id:
+            raise ResultError(f"{entry.path} and {path_by_id[entry.result.id]} hold the same run; take one out")
+        path_by_id[entry.result.id] = entry.path
     return entries
 
 
@@ -94,10 +94,10 @@ def _check(folder: Path, result: RunResult, comparison: Mapping[str, Any] | None
         )
     if secret := find_secret([to_dict(result), comparison]):
         raise ResultError(f"{name}: `{secret[0]}` holds what looks like {secret[1]}; nothing was added")
-    known = {path.stem: path for path in folder.glob("*/*.json")}
-    if result.id in known:
-        raise ResultError(f"{name}: this run is already published ({known[result.id]})")
-    if result.baseline is not None and result.baseline not in known:
+    published = {path.stem: path for path in folder.glob("*/*.json")}
+    if result.id in published:
+        raise ResultError(f"{name}: this run is already published ({published[result.id]})")
+    if result.baseline is not None and result.baseline not in published:
         raise ResultError(f"baseline {result.baseline[:80]!r} is not in {folder}; add that run first")
 
 
