@@ -6,9 +6,6 @@ from em_bench.compare.differences import Difference
 from em_bench.stats.paired import Method
 from em_bench.stats.power import Rule, churn_of, detectable, detectable_by_t
 
-ASSUMED_ICC = 0.25
-"""Of responses to one probe, for the responses that a worsening would turn."""
-
 
 def smallest_found(each: Difference, sign: int, rule: Rule, confidence: float) -> float | None:
     """The worsening that is called a regression four times in five; `sign` is -1 where higher is better.
@@ -25,8 +22,8 @@ def smallest_found(each: Difference, sign: int, rule: Rule, confidence: float) -
         return detectable(change.n, round(churn, 4), rule)
     half = (high - low) / 2
     error = half / t.isf((1 - confidence) / 2, change.n - 1) if confidence > 0 else half / norm.isf(0.25)
+    if each.is_mean:
+        return detectable_by_t(float(error), change.n, rule, span=100.0)
+    before = change.before if sign > 0 else 1 - change.before
     responses = max(1.0, (each.baseline.n if each.baseline else 0) / change.n)
-    design_effect = (1 + (responses - 1) * ASSUMED_ICC) / responses
-    return detectable_by_t(
-        float(error), change.n, design_effect, rule, is_mean=each.is_mean, span=100.0 if each.is_mean else 1.0
-    )
+    return detectable_by_t(float(error), change.n, rule, responses=responses, rate=before)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import binom, norm, t
+from scipy.stats import binom, chi2, norm, t
 
 from em_bench.stats.clusters import Floats
 from em_bench.stats.tango import tango_interval
@@ -121,18 +121,23 @@ def churn_of(value: float, low: float, high: float, n: int, confidence: float) -
 
 
 def detectable_by_t(
-    error: float, n: int, design_effect: float, rule: Rule, *, is_mean: bool, span: float = 1.0
+    error: float, n: int, rule: Rule, *, responses: float = 1.0, rate: float | None = None, span: float = 1.0
 ) -> float:
     """The same over n probes with scores or several responses, whose mean difference has this standard error.
 
-    Rates that fall move more verdicts, so their error grows with the worsening; `design_effect` is n over the number of
-    independent responses.
+    A worsening is taken to be the same on every probe. For a share of hits (`rate`, of the baseline) it makes the
+    candidate's responses vary more, or less; for scores it does not.
     """
-    critical = t.isf(rule.regress_level, max(1, n - 1))
+    freedom = max(1, n - 1)
+    critical = t.isf(rule.regress_level, freedom)
+    # what the test takes the spread for, as multiples of it: evenly spaced quantiles
+    estimated = np.sqrt(chi2.ppf((np.arange(100) + 0.5) / 100, freedom) / freedom)
 
     def excess(worse: float) -> float:
-        extra = 0.0 if is_mean else max(0.0, worse * (1 - worse)) * design_effect / n
-        spread = math.sqrt(error**2 + extra) or 1e-9
-        return float(norm.sf((max(rule.margin, critical * spread) - worse) / spread)) - POWER
+        changed = min(1.0, (rate or 0.0) + worse)
+        extra = 0.0 if rate is None else (changed * (1 - changed) - rate * (1 - rate)) / (n * responses)
+        spread = math.sqrt(max(error**2 + extra, 0.0)) or 1e-9
+        needed = np.maximum(rule.margin, critical * spread * estimated)
+        return float(norm.sf((needed - worse) / spread).mean()) - POWER
 
     return float(brentq(excess, 0.0, span, xtol=1e-4)) if excess(span) > 0 else span

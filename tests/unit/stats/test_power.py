@@ -61,7 +61,7 @@ def test_the_churn_is_read_off_an_interval(gained, lost):
 
 
 def test_of_scores_the_detectable_worsening_has_the_power_of_a_t_test():
-    worse = detectable_by_t(2.0, 40, 1.0, Rule(0.0, 0.05, 0.05), is_mean=True, span=100.0)
+    worse = detectable_by_t(2.0, 40, Rule(0.0, 0.05, 0.05), span=100.0)
     random = np.random.default_rng(2)
     samples = random.normal(worse, 2.0 * 40**0.5, (4000, 40))
     t_values = samples.mean(axis=1) / (samples.std(axis=1, ddof=1) / 40**0.5)
