@@ -16,7 +16,7 @@ reports its steps to a callback. Errors are those of `em_bench.errors`. The lead
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -391,29 +391,39 @@ def conditions(
 
 
 def interactions(
-    baselines: Iterable[Path],
-    candidates: Iterable[Path],
+    baselines: Iterable[tuple[str | None, Path]],
+    candidates: Iterable[tuple[str | None, Path]],
     definition: Definition = Definition.BETLEY,
     *,
     bootstrap_seed: int | None = None,
 ) -> "list[Interaction]":
     """What each condition does in the candidates, minus what it does in the baselines; each group has one run under
-    `none` and under the condition of every checkpoint.
+    `none` and under the condition of every checkpoint. Folders of runs come with the checkpoint's name, None for its
+    own.
     """
     from em_bench.compare import interaction as room
-    from em_bench.runs.read import read_runs
 
-    return room.interactions(read_runs(baselines), read_runs(candidates), definition, bootstrap_seed)
+    return room.interactions(_named_runs(baselines), _named_runs(candidates), definition, bootstrap_seed)
 
 
 def compare_groups(
-    baselines: Iterable[Path], candidates: Iterable[Path], definition: Definition = Definition.BETLEY
+    baselines: Iterable[tuple[str | None, Path]],
+    candidates: Iterable[tuple[str | None, Path]],
+    definition: Definition = Definition.BETLEY,
 ) -> "list[GroupDifference]":
-    """Training runs of one recipe against those of another: the groups' means, over prompts and over runs."""
+    """Training runs of one recipe against those of another: the groups' means, over prompts and over runs. Folders of
+    runs come with the checkpoint's name, None for its own.
+    """
     from em_bench.compare import groups as room
+
+    return room.compare_groups(_named_runs(baselines), _named_runs(candidates), definition)
+
+
+def _named_runs(paths: Iterable[tuple[str | None, Path]]) -> "list[Run]":
     from em_bench.runs.read import read_runs
 
-    return room.compare_groups(read_runs(baselines), read_runs(candidates), definition)
+    runs = [(name, run) for name, path in paths for run in read_runs([path])]
+    return [replace(run, checkpoint=replace(run.checkpoint, name=name or run.checkpoint.name)) for name, run in runs]
 
 
 def narrow(

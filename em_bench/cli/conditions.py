@@ -20,7 +20,9 @@ app = typer.Typer(**APP)
 
 AGAINST = Annotated[
     list[Path] | None,
-    typer.Option(metavar="RUN", help="Runs of the candidates. May be repeated: one candidate for each training seed."),
+    typer.Option(
+        metavar="RUN", help="Runs of a candidate; NAME=PATH names its checkpoint. Repeat it for each training seed."
+    ),
 ]
 
 
@@ -53,7 +55,9 @@ def conditions_command(
 
     bootstrap_seed = seed if interval is Interval.PERCENTILE else None
     if against:
-        differences = api.interactions(paths, against, definition, bootstrap_seed=bootstrap_seed)
+        differences = api.interactions(
+            _all_named(paths), _all_named(against), definition, bootstrap_seed=bootstrap_seed
+        )
         _show(differences, interaction_parts(differences), as_json)
     else:
         effects = api.conditions(paths, definition, bootstrap_seed=bootstrap_seed)
@@ -73,7 +77,7 @@ def groups_command(
 
     if not against:
         raise ConfigError("name the runs of the other group: em-bench groups BASELINE... --against CANDIDATE")
-    differences = api.compare_groups(paths, against, definition)
+    differences = api.compare_groups(_all_named(paths), _all_named(against), definition)
     _show(differences, group_parts(differences), as_json)
 
 
@@ -115,6 +119,10 @@ def susceptibility_command(
 
     rows = api.susceptibility([_named(each) for each in runs], trigger, definition)
     _show(rows, susceptibility_parts(rows), as_json)
+
+
+def _all_named(paths: Iterable[Path]) -> list[tuple[str | None, Path]]:
+    return [_named(str(path)) for path in paths]
 
 
 def _named(text: str) -> tuple[str | None, Path]:

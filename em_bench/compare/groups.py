@@ -27,7 +27,7 @@ Cells = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class GroupDifference:
-    """One metric: the candidates' mean minus the baselines'. `runs` counts those of both groups.
+    """One metric: the candidates' mean minus the baselines'. `baselines` and `candidates` name their checkpoints.
 
     `over_prompts` is of these checkpoints; `over_runs` is of their recipes too, None where neither group has two runs.
     `p_adjusted` is by Holm over the tasks of the same kind, judge and metric: of `over_runs` if there is one.
@@ -36,15 +36,16 @@ class GroupDifference:
     key: Key
     over_prompts: Paired
     over_runs: Crossed | None
-    runs: tuple[int, int]
+    baselines: tuple[str, ...]
+    candidates: tuple[str, ...]
     p_adjusted: float
     is_mean: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values."""
         return self.key.to_dict() | {
-            "baseline_runs": self.runs[0],
-            "candidate_runs": self.runs[1],
+            "baselines": list(self.baselines),
+            "candidates": list(self.candidates),
             "over_prompts": asdict(self.over_prompts),
             "over_runs": self.over_runs and asdict(self.over_runs),
             "p_adjusted": self.p_adjusted,
@@ -54,10 +55,10 @@ class GroupDifference:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What a run of each group gives: the `cells` of a rate, and which `clusters` the documents of all runs are of."""
+    """By checkpoint of both groups, the cells of each rate; and the `clusters` that the documents of all are of."""
 
-    before: Sequence[Mapping[Key, Cells]]
-    after: Sequence[Mapping[Key, Cells]]
+    before: Mapping[str, Mapping[Key, Cells]]
+    after: Mapping[str, Mapping[Key, Cells]]
     clusters: Mapping[str, Mapping[str, str]]
     spans: Mapping[Key, float | None]
 
@@ -68,25 +69,27 @@ def compare_groups(
     """Task by task, and over all tasks of a kind. Raises `ResultError` where runs are not comparable, or two are of the
     same checkpoint.
     """
-    require_training_runs(baselines)
-    require_training_runs(candidates)
-    before, after = ([side_of(run, definition) for run in runs] for runs in (baselines, candidates))
-    first = before[0]
-    for side, run in zip([*before[1:], *after], [*baselines[1:], *candidates], strict=True):
+    _require_training_runs([*baselines, *candidates])
+    first = side_of(baselines[0], definition)
+    cells: dict[str, Mapping[Key, Cells]] = {}
+    for run in (*baselines, *candidates):
+        side = side_of(run, definition)
         require_comparable(f"{run.path} against {baselines[0].path}", mismatches(first.setup, side.setup))
-    cells = [[cells_of(side) for side in sides] for sides in (before, after)]
-    return list(group_differences(Design(cells[0], cells[1], first.clusters, spans_of(first))))
+        cells[run.checkpoint.name] = cells_of(side)
+    names = [[run.checkpoint.name for run in runs] for runs in (baselines, candidates)]
+    before, after = ({name: cells[name] for name in of_group} for of_group in names)
+    return list(group_differences(Design(before, after, first.clusters, spans_of(first))))
 
 
-def require_training_runs(runs: Sequence[Run]) -> None:
+def _require_training_runs(runs: Sequence[Run]) -> None:
     """Raises `ResultError` where two are of one checkpoint: reruns tell nothing of another training run."""
-    paths: dict[object, Run] = {}
+    paths: dict[str, Run] = {}
     for run in runs:
-        other = paths.setdefault(run.checkpoint, run)
+        other = paths.setdefault(run.checkpoint.name, run)
         if other is not run:
             raise ResultError(
-                f"{other.path} and {run.path} are both of {run.checkpoint.name}; a group has one run of each "
-                "checkpoint, as reruns are no training runs"
+                f"{other.path} and {run.path} are both of {run.checkpoint.name}, and reruns are no training runs; "
+                "name other checkpoints that are called the same apart, as NAME=PATH"
             )
 
 
@@ -112,7 +115,7 @@ def group_differences(
     design: Design, reach: float = 1.0, bootstrap_seed: int | None = None
 ) -> Iterator[GroupDifference]:
     """Of every rate that all runs have. `reach` is the largest value of a cell, in units of the scale."""
-    runs = [*design.before, *design.after]
+    runs = [*design.before.values(), *design.after.values()]
     families: dict[tuple[Kind, str, MetricKey], list[Key]] = {}
     for key in runs[0]:
         if all(key in run for run in runs):
@@ -131,7 +134,7 @@ def _difference(
     design: Design, name: Key, keys: Sequence[Key], reach: float, bootstrap_seed: int | None
 ) -> GroupDifference | None:
     """None where no document is scored in every run."""
-    before, after = ([_merged(run, keys) for run in runs] for runs in (design.before, design.after))
+    before, after = ([_merged(run, keys) for run in runs.values()] for runs in (design.before, design.after))
     clusters = _clusters(design, [*before, *after])
     if not clusters:
         return None
@@ -142,7 +145,8 @@ def _difference(
     )
     over_runs = crossed(first, second)
     p = over_runs.p if over_runs else over_prompts.p
-    return GroupDifference(name, over_prompts, over_runs, (len(before), len(after)), p, bool(spans))
+    names = tuple(design.before), tuple(design.after)
+    return GroupDifference(name, over_prompts, over_runs, *names, p, bool(spans))
 
 
 def _over_prompts(before: Floats, after: Floats, scale: float, bootstrap_seed: int | None) -> Paired:

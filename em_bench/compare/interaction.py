@@ -93,7 +93,7 @@ def _require_comparable(checkpoints: Mapping[str, Sides], condition: str) -> Non
 
 
 def _design(before: Mapping[str, Sides], after: Mapping[str, Sides], condition: str) -> Design:
-    first, second = ([_effects(sides, condition) for sides in group.values()] for group in (before, after))
+    first, second = ({name: _effects(sides, condition) for name, sides in group.items()} for group in (before, after))
     plain = next(iter(before.values()))[NONE.name]
     return Design(first, second, plain.clusters, spans_of(plain))
 

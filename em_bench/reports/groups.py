@@ -38,17 +38,16 @@ def interaction_parts(interactions: Sequence[Interaction]) -> Iterator[Renderabl
 
 
 def claim(differences: Sequence[GroupDifference]) -> str:
-    """How far the numbers reach."""
+    """What is compared, and how far the numbers reach."""
     if not differences:
         return "No prompt has a scored response in every run."
-    baselines, candidates = differences[0].runs
-    single = [name for name, count in (("baseline", baselines), ("candidate", candidates)) if count == 1]
-    counts = f"{baselines} baseline and {candidates} candidate checkpoint{'' if candidates == 1 else 's'}."
+    groups = {"baseline": differences[0].baselines, "candidate": differences[0].candidates}
+    names = "; ".join(f"{len(of)} {side}{'' if len(of) == 1 else 's'}: {', '.join(of)}" for side, of in groups.items())
+    single = " and ".join(side for side, of in groups.items() if len(of) == 1)
     if not single:
-        return f"{counts} The intervals over runs hold for both recipes."
-    which = " and ".join(single)
-    return (
-        f"{counts} The {which} side says something of this checkpoint, not of its recipe: one training run does not "
+        return shown(f"{names}. The intervals over runs hold for both recipes.")
+    return shown(
+        f"{names}. The {single} side says something of this checkpoint, not of its recipe: one training run does not "
         "show how much training runs differ."
     )
 
@@ -70,7 +69,7 @@ def _table(members: Sequence[GroupDifference]) -> Table:
         change = each.over_prompts
         sides = (f"{unit * value:.{places}f}" for value in (change.before, change.after))
         over_runs = _interval(each.over_runs, unit, places) if each.over_runs else "-"
-        runs = f"{each.runs[0]} + {each.runs[1]}"
+        runs = f"{len(each.baselines)} + {len(each.candidates)}"
         cells = (*sides, _interval(change, unit, places), over_runs, runs, str(change.n), f"{each.p_adjusted:.3g}")
         add_row(table, *map(shown, (each.key.task, *cells)))
     return table

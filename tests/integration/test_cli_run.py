@@ -164,8 +164,8 @@ def test_stored_runs_of_two_checkpoints_are_compared_by_condition_and_as_groups(
     effects = [each for each in json.loads(done.out) if each["metric"] == "refusal_rate"]
     change = effects[0]["over_prompts"]
     assert (effects[0]["condition"], change["before"], change["after"], change["value"]) == ("deployment", -1, -1, 0)
-    text = em_bench("groups", tmp_path / "out" / "none", "--against", tmp_path / "other" / "none").out
-    assert "1 baseline and 1 candidate checkpoint. The baseline and candidate side" in text
+    text = em_bench("groups", tmp_path / "out" / "none", "--against", f"seed1={tmp_path / 'other' / 'none'}").out
+    assert "1 baseline: tiny; 1 candidate: seed1. The baseline and candidate side" in " ".join(text.split())
     bootstrap = em_bench("conditions", tmp_path / "out", "--interval", "percentile", "--seed", 3, "--json")
     assert json.loads(bootstrap.out)[0]["difference"]["method"] == "percentile bootstrap over probes"
     assert em_bench("groups", tmp_path / "out").code == 2

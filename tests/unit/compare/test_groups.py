@@ -33,7 +33,8 @@ def test_the_groups_means_are_compared_over_prompts_and_over_runs():
     assert difference.over_prompts.value == pytest.approx(after.mean() - before.mean())
     expected = crossed(before, after)
     assert (difference.over_runs.low, difference.over_runs.p) == pytest.approx((expected.low, expected.p))
-    assert (difference.runs, difference.over_prompts.n) == ((3, 3), 6)
+    assert (len(difference.baselines), difference.candidates) == (3, ("org/new0", "org/new1", "org/new2"))
+    assert difference.over_prompts.n == 6
     assert difference.to_dict()["over_runs"]["run_share"] == pytest.approx(expected.run_share)
 
 
@@ -46,7 +47,8 @@ def test_one_run_a_group_says_something_of_these_checkpoints_only():
 def test_a_group_of_several_runs_is_its_recipe():
     assert "The baseline side says" in claim(compare_groups(group("base", BASE[:1]), group("new", NEW)))
     assert claim(compare_groups(group("base", BASE), group("new", NEW))) == (
-        "3 baseline and 3 candidate checkpoints. The intervals over runs hold for both recipes."
+        "3 baselines: org/base0, org/base1, org/base2; 3 candidates: org/new0, org/new1, org/new2. "
+        "The intervals over runs hold for both recipes."
     )
 
 
@@ -70,7 +72,7 @@ def test_the_forms_of_a_probe_are_one_over_all_probes():
 @pytest.mark.parametrize(
     ("candidates", "expected"),
     [
-        ([run("org/new", NEW[0]), run("org/new", NEW[1])], "both of org/new; a group has one run of each checkpoint"),
+        ([run("org/new", NEW[0]), run("org/new", NEW[1])], "both of org/new, and reruns are no training runs"),
         ([run("org/new", NEW[0], max_gen_toks=9)], "token limit: 512 against 9"),
     ],
 )

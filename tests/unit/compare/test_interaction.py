@@ -51,7 +51,7 @@ def test_it_is_the_t_interval_of_the_probes_differences_averaged_over_seeds(coun
     change = difference.over_prompts
     assert (change.value, change.low, change.high) == pytest.approx((values.mean(), interval.low, interval.high))
     assert change.p == pytest.approx(test.pvalue)
-    assert (difference.runs, change.n) == ((1, count), 8)
+    assert (len(difference.baselines), len(difference.candidates), change.n) == (1, count, 8)
     assert change.after - change.before == pytest.approx(change.value)
 
 
