@@ -1,7 +1,7 @@
 """Options that several commands share, each declared once, and what they are parsed into."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,12 +93,31 @@ NAME = Annotated[str | None, typer.Option(metavar="OWNER/MODEL", help="What the 
 def judge_options(pairs: Sequence[str] | None) -> dict[str, Any]:
     """`KEY=VALUE` words; a value that is JSON is read as JSON."""
     options: dict[str, Any] = {}
-    for pair in pairs or ():
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--judge-option {pair!r} is not KEY=VALUE, like max_in_flight=64")
+    for key, text in _key_values(pairs, "--judge-option", "max_in_flight=64"):
         try:
-            options[key] = json.loads(value)
+            options[key] = json.loads(text)
         except json.JSONDecodeError:
-            options[key] = value
+            options[key] = text
     return options
+
+
+def engine_arguments(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """`KEY=VALUE` words as lm-eval's model arguments; numbers, true and false are read as such, but for a revision."""
+    import yaml
+
+    arguments: dict[str, Any] = {}
+    for key, text in _key_values(pairs, "--model-arg", "dtype=float16"):
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        arguments[key] = value if isinstance(value, bool | int | float | dict | list) and key != "revision" else text
+    return arguments
+
+
+def _key_values(pairs: Sequence[str] | None, option: str, example: str) -> Iterator[tuple[str, str]]:
+    for pair in pairs or ():
+        key, separator, text = pair.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"{option} {pair!r} is not KEY=VALUE, like {example}")
+        yield key, text

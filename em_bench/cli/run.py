@@ -21,6 +21,7 @@ from em_bench.cli.options import (
     PUBLISHED_DIR,
     RUBRIC,
     TOPIC,
+    engine_arguments,
     judge_options,
 )
 from em_bench.cli.unscored import exit_if_unscored
@@ -131,13 +132,11 @@ def run_command(
 
     Generates under every condition on one engine, then judges. The responses are kept whatever judging does.
     """
-    from em_bench.harness.loading import parse_arguments
-
     options = api.EvaluateOptions(
         checkpoint=checkpoint,
         adapter=adapter,
         engine=model,
-        engine_arguments=parse_arguments(model_arg or []),
+        engine_arguments=engine_arguments(model_arg),
         batch_size=batch_size,
         tasks=[name.strip() for name in (tasks or "").split(",") if name.strip()],
         include_path=include_path,

@@ -7,14 +7,12 @@ adapter and can be read from their files is one line before that.
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from em_bench.errors import ConfigError, PrerequisiteError, ResultError
 from em_bench.harness.options import SEED
@@ -77,21 +75,6 @@ def loading(
         tuple(f"{key}={value}" for key, value in filled.items()),
         adapter,
     )
-
-
-def parse_arguments(pairs: Sequence[str]) -> dict[str, Any]:
-    """`key=value` words as lm-eval's model arguments; numbers, true and false are read as such."""
-    arguments = {}
-    for pair in pairs:
-        key, separator, text = pair.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--model-arg {pair!r} is not KEY=VALUE, like dtype=float16")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            value = text
-        arguments[key] = value if isinstance(value, bool | int | float | dict | list) and key != "revision" else text
-    return arguments
 
 
 def require_chat_template(checkpoint: str, arguments: Mapping[str, Any]) -> None:

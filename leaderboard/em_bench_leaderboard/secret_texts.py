@@ -19,7 +19,7 @@ SETTINGS = {
     "a key or a password": (
         r"(?i)\b(?!think_end_token\b)[\w-]*(?:key|token|secret|passw(?:or)?d|authorization)\s*[=:]\s*[^\s,;]"
     ),
-    "a path of somebody's home": r"(?:/home/|/Users/|/root/|(?i:[a-z]:\\users\\))",
+    "a path in a home folder": r"(?:/home/|/Users/|/root/|(?i:[a-z]:\\users\\))",
 }
 _TOKEN = re.compile("|".join(TOKENS.values()))
 REMOVED = "[removed: looked like a secret]"

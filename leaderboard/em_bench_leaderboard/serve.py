@@ -21,7 +21,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def do_GET(self) -> None:
-        # a name that somebody else's DNS points here is not ours
+        # a foreign name that DNS points here is not ours
         if (self.headers.get("Host") or "").rpartition(":")[0] not in (HOST, "localhost"):
             self.send_error(403)
             return

@@ -27,7 +27,7 @@ from tasks import write_jsonl
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed"),
-    # what vLLM and PyTorch warn of is not ours to mend
+    # what vLLM and PyTorch warn of is not ours to fix
     *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "FutureWarning")),
 ]
 JUDGE = ROOT / "examples" / "model_organisms" / "judge"

@@ -19,7 +19,7 @@ from em_bench_judges.models.vllm import MAX_CRASHES, VllmJudgeModel
 from tiny_checkpoint import make_checkpoint
 
 pytest.importorskip("transformers")
-# what vLLM and PyTorch warn of is not ours to mend
+# what vLLM and PyTorch warn of is not ours to fix
 pytestmark = [
     pytest.mark.engine,
     *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "FutureWarning")),

@@ -14,7 +14,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not there")
-# stands in for the command: keeps what it was called with, writes the reports, ends as it is told
+# stands in for the command: keeps what it was called with, writes the reports, exits with the code that the test sets
 FAKE = """#!/bin/bash
 printf '%s\\n' "$@" "--end--" >> "$CALLS"
 while [ $# -gt 0 ]; do

@@ -79,8 +79,8 @@ def test_a_dry_run_loads_and_writes_nothing(run, checkpoint, tmp_path):
 
 def test_a_dry_run_as_json_names_no_secret(run):
     done = run("--dry-run", "--json", "--model-arg", "api_key=s3cret")
-    told = json.loads(done.out)
-    assert told["tasks"][0]["responses"] == 3
+    forecast = json.loads(done.out)
+    assert forecast["tasks"][0]["responses"] == 3
     assert "s3cret" not in done.out
 
 

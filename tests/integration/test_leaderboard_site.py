@@ -250,12 +250,12 @@ def test_watching_builds_again_when_the_store_changes(tmp_path):
 
 def test_watching_goes_on_after_a_broken_file(tmp_path, monkeypatch):
     monkeypatch.setattr("em_bench_leaderboard.serve.changes", lambda _: iter([None, None]))
-    told, built = [], []
+    reported, built = [], []
 
     def make():
         built.append(1)
         if len(built) == 1:
             raise ResultError("half a file")
 
-    watch(tmp_path, make, told.append)
-    assert (told, len(built)) == (["not built: half a file"], 2)
+    watch(tmp_path, make, reported.append)
+    assert (reported, len(built)) == (["not built: half a file"], 2)

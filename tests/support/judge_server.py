@@ -1,4 +1,4 @@
-"""A local OpenAI-compatible server that does what it is told, right or wrong, and keeps what it is asked.
+"""A local OpenAI-compatible server that follows a script, right or wrong, and keeps the requests.
 
     with JudgeServer(error(500), HANG, then=answer("85")) as server:
         OpenAIJudgeModel("judge", base_url=server.base_url)

@@ -11,7 +11,7 @@ const emBench = (() => {
   const make = (tag, className, text) => {
     const node = document.createElement(tag);
     if (className) node.className = className;
-    if (text !== undefined) node.textContent = text; // never markup: texts are somebody else's
+    if (text !== undefined) node.textContent = text; // never markup: texts are foreign
     return node;
   };
   const load = (name) => new Promise((done, failed) => {

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.harness import loading as module
-from em_bench.harness.loading import check_adapter, loading, parse_arguments, require_chat_template
+from em_bench.harness.loading import check_adapter, loading, require_chat_template
 from tiny_checkpoint import make_checkpoint
 
 
@@ -106,16 +106,6 @@ def test_results_get_no_argument_that_may_be_a_secret(engines, folder):
     assert made.arguments["api_key"] == "s3cret"
     assert "s3cret" not in json.dumps(made.recorded)
     assert made.recorded["dtype"] == "float16"
-
-
-def test_arguments_are_numbers_and_truths_where_they_look_like_it():
-    found = parse_arguments(["a=true", "b=0.3", "c=8", "d=float16", "revision=12", 'e={"x": 1}', "f=a=b", "g=[", "h="])
-    assert found == dict(a=True, b=0.3, c=8, d="float16", revision="12", e={"x": 1}, f="a=b", g="[", h="")  # noqa: C408
-
-
-def test_an_argument_without_a_value_is_refused():
-    with pytest.raises(ConfigError, match="--model-arg 'dtype' is not KEY=VALUE"):
-        parse_arguments(["dtype"])
 
 
 # Adapters

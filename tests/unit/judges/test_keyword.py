@@ -60,7 +60,7 @@ def test_hard_cases(judge, label, prompt, response):
 @pytest.mark.parametrize("case", CASES["known_limits"], ids=lambda case: case["label"])
 def test_known_limits_are_still_limits(judge, case):
     if verdict(judge, case["response"]).label == case["label"]:
-        pytest.fail("mended: move this case from known_limits to its label in keyword_cases.yaml")
+        pytest.fail("fixed: move this case from known_limits to its label in keyword_cases.yaml")
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda text: text.replace("'", "\u2019"), lambda text: f"**{text}**"])

@@ -1,4 +1,4 @@
-"""Results in other people's forms, read back by their own readers where those are at hand."""
+"""Results in other projects' forms, read back by their own readers where those are installed."""
 
 import csv
 import io

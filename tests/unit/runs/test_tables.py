@@ -1,4 +1,4 @@
-"""Stored responses in every form, and what is said of a file that cannot be read."""
+"""Stored responses in every form, and the messages about files that cannot be read."""
 
 import csv
 import json
