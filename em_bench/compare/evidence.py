@@ -27,9 +27,10 @@ class Evidence:
     """On one check. `worse` is how much worse the candidate is, of a floor or a ceiling how far beyond it; None if
     nothing is scored. `name` and `limit` are worded as in the gate. Empty `part`: over all parts of the kind.
 
-    `log_pass` is the highest log e-value so far against "worse by the margin or more"; `log_regress` the present one
-    against "no worse", adjusted over all checks. `insufficient`: why the policy wants more scored responses. `margin`
-    and `worse` are shares of the scale, which is `span` wide; None for rates.
+    `error` is the standard error of `worse`. `log_pass` is the highest log e-value so far against "worse by the margin
+    or more"; `log_regress` the present one against "no worse", adjusted over all checks. `insufficient`: why the policy
+    wants more scored responses. `margin`, `worse` and `error` are shares of the scale, which is `span` wide; None for
+    rates.
     """
 
     metric: str
@@ -45,6 +46,7 @@ class Evidence:
     size: int
     insufficient: str = ""
     span: float | None = None
+    error: float = 0.0
 
 
 def evidence(before: Side, after: Side, lanes: Sequence[Lane], asked: Asked, policy: Policy) -> tuple[Evidence, ...]:
@@ -150,6 +152,7 @@ def _relative(blank: Evidence, pairs: Sequence[Pair], higher_is_better: bool, st
     return replace(
         blank,
         worse=float(np.mean(seen)) if seen else None,
+        error=_standard_error(seen),
         log_pass=_highest(most, blank.margin, blank, strata),
         log_regress=_last(_log_e(-least, 0.0, blank, strata)),
     )
@@ -164,9 +167,14 @@ def _absolute(blank: Evidence, pairs: Sequence[Pair], limit: float, kind: str, s
     return replace(
         blank,
         worse=float(np.mean(rates)) - bound if rates else None,
+        error=_standard_error(rates),
         log_pass=_highest(high, bound, blank, strata),
         log_regress=_last(_log_e(1 - low, 1 - bound, blank, strata)),
     )
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
 def _log_e(values: Floats, null: float, blank: Evidence, strata: int) -> Floats:

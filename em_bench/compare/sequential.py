@@ -1,10 +1,12 @@
 """Settles a gate's verdict as soon as the prompts asked so far allow, with the policy's alpha kept.
 
-Each check passes once its e-value against "worse by the margin or more" has reached 2 / alpha; then its domain need not
-be asked any further. The gate regresses once a check's e-value against "no worse", adjusted over all checks, reaches
-2 / alpha and the estimate is beyond the margin. A check whose prompts are all asked and that neither has settled is
-decided as in the ordinary gate at alpha / 2. So a domain at its margin passes with probability alpha at most, and a
-candidate that is no worse anywhere regresses with probability alpha at most, over all checks together.
+`SHARE` of alpha is for stopping early. A check passes once its e-value against "worse by the margin or more" has
+reached one over that; its domain then need not be asked any further. The gate regresses once a check's e-value against
+"no worse", adjusted over all checks, has reached it too and the estimate is beyond the margin by its standard error:
+an estimate that is looked at many times strays beyond a margin sooner or later. A check whose prompts are all asked
+and that neither has settled is decided as in the ordinary gate, at the rest of alpha. So a domain at its margin passes
+with probability alpha at most, and a candidate that is no worse anywhere regresses with probability alpha at most, over
+all checks together.
 """
 
 import math
@@ -25,7 +27,7 @@ from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.model import Run
 from em_bench.runs.scored_files import ScoredFile
 
-SHARE = 0.5
+SHARE = 0.2
 """The share of alpha that stopping early may spend; the rest is the gate's at the end."""
 MAY_DIFFER = frozenset({Aspect.TASKS, Aspect.PROMPTS, Aspect.PROMPT_SET, Aspect.PROMPT_COUNT})
 SEED = 1234  # lm-eval's own
@@ -92,7 +94,7 @@ class _Look:
 
     def regressed(self, check: Evidence) -> bool:
         enough = check.log_regress >= self.needed and not check.insufficient
-        return enough and check.worse is not None and check.worse > check.margin
+        return enough and check.worse is not None and check.worse - check.error > check.margin
 
     def is_open(self, kind: Kind, part: str) -> bool:
         return any(each.kind is kind and each.part in ("", part) and not self.passed(each) for each in self.found)

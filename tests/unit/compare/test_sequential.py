@@ -120,3 +120,9 @@ def test_a_policy_without_a_check_of_the_baselines_prompts_is_refused():
 def test_a_result_is_plain_json():
     result = replay(BASELINE, BASELINE, INITIAL_POLICY)
     assert json.loads(json.dumps(result.to_dict()))["asked"] == result.asked
+
+
+def test_an_early_estimate_that_strays_beyond_the_margin_is_no_regression():
+    candidate = shuffled(dict.fromkeys(DOMAINS, 4))  # 3.7 points; the margin is 5
+    outcomes = {replay(BASELINE, candidate, INITIAL_POLICY, seed).outcome for seed in range(8)}
+    assert Outcome.REGRESS not in outcomes
