@@ -8,7 +8,15 @@ from typing import Any
 from em_bench.compare.comparability import Mismatch, annotations, mismatches, require_comparable
 from em_bench.compare.diagnosis import Diagnosis, diagnose
 from em_bench.compare.differences import Difference, differences
-from em_bench.compare.noise import Discordance, churn_against, discordances, noise_notes, one_baseline, rerun_notes
+from em_bench.compare.noise import (
+    Discordance,
+    churn_against,
+    discordances,
+    equal_notes,
+    noise_notes,
+    one_baseline,
+    rerun_notes,
+)
 from em_bench.compare.sides import Side, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
@@ -113,7 +121,8 @@ def _sources(baseline: Source | Sequence[Source]) -> list[Source]:
 
 
 def _noise_notes(baselines: Sequence[Side], candidate: Side) -> list[str]:
-    return [*rerun_notes(baselines), *noise_notes(discordances(baselines), churn_against(baselines, candidate))]
+    seen = churn_against(baselines, candidate)
+    return [*rerun_notes(baselines), *noise_notes(discordances(baselines), seen), *equal_notes(seen)]
 
 
 def _title(before: Side, after: Side) -> str:

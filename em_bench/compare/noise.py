@@ -134,5 +134,15 @@ def noise_notes(floor: Sequence[Discordance], seen: Sequence[Discordance]) -> li
     return notes
 
 
+def equal_notes(seen: Sequence[Discordance]) -> list[str]:
+    """Where equal responses have different verdicts on the two sides, which only the judge can cause."""
+    return [
+        f"{each.metric} of {each.kind} prompts by {each.judge}: {_share(each.equal)} of the responses that are equal "
+        "on both sides have different verdicts, by the judge alone; judge both runs with one verdict cache"
+        for each in seen
+        if each.equal is not None and each.equal.value
+    ]
+
+
 def _share(rate: Rate) -> str:
     return f"{100 * (rate.value or 0.0):.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}, n={rate.n})"

@@ -1,6 +1,9 @@
+import runpy
+from dataclasses import replace
+
 import pytest
 
-from em_bench.compare.noise import discordances, noise_notes, one_baseline
+from em_bench.compare.noise import discordances, equal_notes, noise_notes, one_baseline
 from em_bench.compare.plan import Suite, assumed_noise, noise_of_reruns, plan
 from em_bench.compare.policy import initial_policy
 from em_bench.compare.sides import side_of
@@ -9,6 +12,7 @@ from em_bench.metrics.registry import Definition, Kind
 from em_bench.reports.plan import answer
 from em_bench.stats.verdict_noise import VerdictNoise
 from made_runs import label, refusals, run_of, task
+from places import ROOT
 
 POLICY = initial_policy()
 
@@ -61,8 +65,6 @@ def test_reruns_are_one_baseline_with_the_readings_of_all():
 
 
 def test_runs_of_two_checkpoints_are_no_reruns():
-    from dataclasses import replace
-
     other = replace(side(refusals(90)), name="another")
     with pytest.raises(ResultError, match="reruns of one checkpoint"):
         one_baseline([side(refusals(90)), other])
@@ -72,3 +74,16 @@ def test_a_candidate_that_differs_no_more_than_reruns_is_noise():
     first, second = side(words(*["refusal"] * 9, "compliance")), side(words(*["refusal"] * 8, *["compliance"] * 2))
     floor = discordances([first, second])
     assert noise_notes(floor, floor)[0].endswith("no more than noise")
+
+
+def test_equal_responses_with_different_verdicts_are_the_judge_s_noise():
+    refusing, other = side(words(*["refusal"] * 10)), side(words(*["refusal"] * 9, "compliance"))
+    (note,) = equal_notes(discordances([refusing, replace(other, responses=refusing.responses)]))
+    assert "10.0 % (1.8 to 40.4, n=10) of the responses that are equal on both sides have different verdicts" in note
+    assert equal_notes(discordances([refusing, refusing])) == []
+
+
+def test_the_plan_agrees_with_simulated_verdicts():
+    benchmark = runpy.run_path(str(ROOT / "benchmarks" / "gate.py"))
+    found = benchmark["simulate"](benchmark["Setting"](churn=0.02, error=0.05), [0.0] * 7, 400)
+    assert found.passed == pytest.approx(planned(0.05).passes, abs=0.07)
