@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from em_bench.compare.groups import compare_groups
 from em_bench.errors import ResultError
@@ -79,3 +80,15 @@ def test_the_forms_of_a_probe_are_one_over_all_probes():
 def test_runs_that_make_no_groups_are_one_clear_line(candidates, expected):
     with pytest.raises(ResultError, match=expected):
         compare_groups([run("org/base", BASE[0])], candidates)
+
+
+def test_intervals_over_runs_cover_where_training_runs_differ_and_those_over_prompts_do_not():
+    random = np.random.default_rng(7)
+    held = np.zeros(2)
+    for _ in range(400):  # equal recipes: runs of spread 0.05, and a rest of 0.15 at each of 30 prompts
+        values = random.normal(0, 0.05, (6, 1)) + random.normal(0, 0.15, (6, 30))
+        difference = crossed(values[:3], values[3:])
+        over_prompts = ttest_1samp(values[3:].mean(axis=0) - values[:3].mean(axis=0), 0).confidence_interval()
+        held += [difference.low <= 0 <= difference.high, over_prompts.low <= 0 <= over_prompts.high]
+    assert held[0] / 400 > 0.93
+    assert held[1] / 400 < 0.85
