@@ -1,5 +1,6 @@
 """Rates of stored runs, side by side. No rate without its n, its interval and its unscored share."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +14,15 @@ from em_bench.metrics.rates import Clusters, Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
+from em_bench.runs.judge_versions import version_warnings
 from em_bench.runs.model import JudgeRecord, Run, TaskRun
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scales import Scales
 from em_bench.runs.scored_files import ALL_QUESTIONS, STORED, ScoredFile, read_scored
 from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import Rate
+
+log = logging.getLogger(__name__)
 
 NO_VERDICT = "no verdict is stored"
 # what differs from one message to the next, where the reason is the same
@@ -60,7 +64,7 @@ def read_and_summarize(
     scales: Scales | None = None,
 ) -> list[TaskRate]:
     """The rates of runs, and of JSONL or CSV files whose rows carry scores of alignment and coherence; `by` gives those
-    of a run's tasks in parts.
+    of a run's tasks in parts. Warns of a judge that judged the runs in several versions.
     """
     scored: list[TaskRate] = []
     runs: list[Run] = []
@@ -69,6 +73,8 @@ def read_and_summarize(
             runs += [read_run(each) for each in find_runs(path)]
         else:
             scored += [rate for file in read_scored(path, scales) for rate in _rates_of_file(file, definition)]
+    for warning in version_warnings(runs):
+        log.warning("em-bench: %s", warning)
     return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + scored
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from em_bench.conditions import NONE
 from em_bench.metrics.registry import Kind, higher_is_better
-from em_bench.runs.result import JudgeRecord, RateRecord
+from em_bench.runs.result import JudgeRecord, RateRecord, RunResult
 from em_bench.types import DOMAINS
 from em_bench_leaderboard.cells import Row
 from em_bench_leaderboard.classes import short_versions
@@ -70,6 +70,11 @@ class Details:
     diagnosis: Mapping[str, Any] | None
     notes: Sequence[str] = ()
 
+    def is_other_judge(self, row: Row) -> bool:
+        """Whether another version of the judge judged the row's run, so that its rates do not compare."""
+        own, other = (_versions(each.result, row.judge) for each in (self.entry, row.entry))
+        return any(own[task] != other[task] for task in own.keys() & other.keys())
+
     @property
     def paired(self) -> bool:
         """Whether every difference that is shown is a paired one."""
@@ -94,6 +99,11 @@ def details(entry: Entry, parent: Entry | None, siblings: Sequence[Entry]) -> De
         diagnosis if isinstance(diagnosis, Mapping) else None,
         _notes(entry, parent),
     )
+
+
+def _versions(result: RunResult, judge: str) -> dict[str, str]:
+    """By task, the judge's version."""
+    return {task.name: each.version for task in result.tasks for each in task.judges if each.name == judge}
 
 
 def _notes(entry: Entry, parent: Entry | None) -> list[str]:

@@ -9,6 +9,7 @@ from em_bench import __version__, tasks_path
 from em_bench.errors import PrerequisiteError
 from em_bench.harness.doctor import Finding
 from em_bench.harness.link import wanted_stubs
+from places import ROOT
 
 UNIMPORTABLE = ("lm_eval", "vllm", "torch", "transformers", "datasets")
 JUDGE = "class Judge:\n    name, version = {name!r}, {version!r}\n    def judge(self, samples): return iter(())"
@@ -240,6 +241,8 @@ def test_every_error_of_ours_is_one_line_and_exit_code_2(em_bench, monkeypatch):
     assert (ended.code, ended.out, ended.err) == (2, "", "em-bench: install it\n")
 
 
+BUILD = ["leaderboard", "build", "--results", str(ROOT / "leaderboard" / "results")]
+
 # exit codes: 1 means that a gate or a check failed, and nothing else
 
 
@@ -255,8 +258,12 @@ def test_an_unexpected_error_is_exit_code_70_with_its_traceback(em_bench, monkey
     assert ended.err.endswith("this is a bug in em-bench; please report it with the lines above\n")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["judges"], ["judges", "--json"], ["doctor", "--help"]])
-def test_a_closed_pipe_ends_quietly_with_141(arguments):
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["judges"], ["judges", "--json"], ["doctor", "--help"], ["leaderboard", "--help"], BUILD],
+)
+def test_a_closed_pipe_ends_quietly_with_141(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "em_bench", *arguments]

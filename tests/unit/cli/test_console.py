@@ -2,16 +2,23 @@
 
 import io
 import re
+from collections import Counter
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
 from em_bench.cli.console import console, show, show_line
+from em_bench.compare.comparison import compare
+from em_bench.compare.gate import gate
+from em_bench.compare.policy import initial_policy
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import rate_parts
+from em_bench.reports.terminal import results_parts
 from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate
+from em_bench.types import DOMAINS
+from made_runs import refusals
 
 LONG = "a/very/long/path/" * 20
 
@@ -59,3 +66,18 @@ def test_a_terminal_of_any_width_shows_every_character_of_the_rates(width, check
 
 def test_a_console_takes_no_colour_into_a_pipe(capsys):
     assert not console().is_terminal
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_comparison_on_a_terminal_of_any_width_shows_every_character(width):
+    before, after = refusals(90), refusals({domain: 40 + 5 * place for place, domain in enumerate(DOMAINS)})
+    policy = initial_policy()
+    comparison = compare(before, after, confidence=policy.confidence)
+
+    def printed(columns):
+        text = io.StringIO()
+        parts = results_parts([(comparison, gate(comparison, policy))])
+        Console(file=text, width=columns, highlight=False).print(*parts, sep="\n")
+        return Counter(text.getvalue().replace(" ", "").replace("\n", ""))
+
+    assert printed(width) == printed(100_000)

@@ -255,6 +255,17 @@ def test_spill_over_names_the_domain_that_lost_most():
         assert len(others) == 6
 
 
+def test_of_another_run_by_another_version_of_the_judge_it_is_said():
+    other = run_result("a/b", 2)
+    for task in other["tasks"]:
+        for judge in task["judges"]:
+            judge["version"] += "x" if judge["name"] == LLM else ""
+    own, again = entry("a/b", 1), Entry(from_dict(other), Path("x.json"))
+    found = details(own, None, [own, again])
+    said = {judge: [found.is_other_judge(row) for row in rows] for judge, rows in found.siblings.items()}
+    assert said == {LLM: [False, True], KEYWORD: [False, False]}
+
+
 def test_conditions_are_compared_with_the_same_checkpoint_without_one():
     plain, triggered = entry("a/b", 1), entry("a/b", 2, condition="trigger")
     rows = details(triggered, None, [plain, triggered]).siblings[LLM]
