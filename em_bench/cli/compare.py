@@ -16,6 +16,8 @@ from em_bench.errors import ConfigError
 from em_bench.paths import writing
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from em_bench.compare.judges import EachJudge
     from em_bench.compare.thresholds import Thresholds
     from em_bench.reports.ci import Result
@@ -93,8 +95,8 @@ def compare_command(
     candidates = sides if baselines else sides[1:]
     if not candidates:
         raise ConfigError(f"there is nothing to compare {baseline} with; name a candidate after it")
-    if sequential and reruns:
-        raise ConfigError("--sequential takes one --baseline")
+    if sequential and (reruns or each_judge or thresholds):
+        raise ConfigError("--sequential takes one --baseline, and neither --each-judge nor --thresholds")
     if sequential:
         _sequential(baseline, candidates, gate, as_json)
     options = api.CompareOptions(
@@ -104,9 +106,8 @@ def compare_command(
     judged = api.compare_each_judge(options) if each_judge else []
     curves = api.compare_thresholds(options) if thresholds else None
     further = _further(len(results), judged, curves)
-    _print(results, further, github=github, as_json=as_json)
-    if not as_json:
-        _show_further(results, judged, curves)
+    parts = _further_parts(results, judged, curves)
+    _print(results, parts, further, github=github, as_json=as_json)
     _write(results, further, markdown_file, json_file, junit_file)
     raise typer.Exit(gate_exit_code([verdict for _, verdict in results if verdict]))
 
@@ -121,15 +122,19 @@ def _further(candidates: int, judged: "Sequence[EachJudge]", curves: "Thresholds
     return rows
 
 
-def _show_further(results: "Sequence[Result]", judged: "Sequence[EachJudge]", curves: "Thresholds | None") -> None:
+def _further_parts(
+    results: "Sequence[Result]", judged: "Sequence[EachJudge]", curves: "Thresholds | None"
+) -> "Iterator[RenderableType]":
     from em_bench.reports.judges import judge_parts
     from em_bench.reports.sections import heading
     from em_bench.reports.thresholds import threshold_parts
 
     for (comparison, _), each in zip(results, judged, strict=False):
-        show([f"{heading(comparison)}", *judge_parts(each), ""])
+        yield heading(comparison)
+        yield from judge_parts(each)
+        yield ""
     if curves:
-        show(threshold_parts(curves))
+        yield from threshold_parts(curves)
 
 
 def _sequential(baseline: Path, candidates: list[Path], policy: Path | None, as_json: bool) -> NoReturn:
@@ -144,7 +149,14 @@ def _sequential(baseline: Path, candidates: list[Path], policy: Path | None, as_
     raise typer.Exit(gate_exit_code(results))
 
 
-def _print(results: "Sequence[Result]", further: list[dict[str, Any]], *, github: bool, as_json: bool) -> None:
+def _print(
+    results: "Sequence[Result]",
+    parts: "Iterator[RenderableType]",
+    further: list[dict[str, Any]],
+    *,
+    github: bool,
+    as_json: bool,
+) -> None:
     from em_bench.reports.ci import annotations, json_text
     from em_bench.reports.terminal import results_parts
 
@@ -153,6 +165,7 @@ def _print(results: "Sequence[Result]", further: list[dict[str, Any]], *, github
     else:
         with _no_commands(github):
             show(results_parts(results))
+            show(parts)
     if github:
         print("\n".join(annotations(results)))
 

@@ -5,7 +5,7 @@ the worse and for the better, as a material or as a small change. "Unchanged" ne
 and intervals that leave no room for a material change, whatever the unscored responses are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -163,7 +163,7 @@ def _kind_of(claim: Claim, target: str | None) -> Change:
 
 def _gaps(rows: Sequence[Row]) -> str:
     """What is unscored and what was not measured."""
-    gaps = [unscored_in_words(row) for row in _unscored(rows)]
+    gaps = unscored_in_words(_unscored(rows))
     of_files = bool(rows) and all(row.difference.key.judge == STORED for row in rows)
     missing = [
         "misalignment (no judge model read the probes)" if each is Behaviour.MISALIGNMENT else str(each)
@@ -175,14 +175,15 @@ def _gaps(rows: Sequence[Row]) -> str:
     return "; ".join(gaps)
 
 
-def _unscored(rows: Sequence[Row]) -> Iterator[Row]:
-    """A row of many unscored for each kind of prompt and judge that is followed: a part where the whole has few."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+def _unscored(rows: Sequence[Row]) -> list[Row]:
+    """A row of many unscored for each kind of prompt, by the judge that is followed: a part where the whole has few."""
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.is_preferred and row.unscored[1] > MANY_UNSCORED:
-            groups.setdefault((row.difference.key.kind, row.difference.key.judge), []).append(row)
-    for group in groups.values():
-        yield min(group, key=lambda row: (not row.is_whole, row.order if row.is_whole else 0, -row.unscored[1]))
+            groups.setdefault(row.difference.key.kind, []).append(row)
+    largest = [min(group, key=lambda row: (not row.is_whole, row.order * row.is_whole, -row.unscored[1]))
+               for group in groups.values()]  # fmt: skip
+    return sorted(largest, key=lambda row: -row.unscored[1])
 
 
 def _main(rows: Sequence[Row], claims: Sequence[Claim], kind: Change, target: str | None) -> str:

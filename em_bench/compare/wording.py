@@ -113,7 +113,7 @@ def _parts(claim: Claim, lead: Row) -> str:
     ]
     if not others:
         return ""
-    first = f"{_part(others[0])} {amount(others[0], others[0].difference.change.value)}"
+    first = f"{_part(others[0])} ({amount(others[0], others[0].difference.change.value)})"
     rest = f" and {len(others) - 1} more" if len(others) > 1 else ""
     return f", {'most in' if lead.is_whole else 'and in'} {first}{rest}"
 
@@ -122,14 +122,25 @@ def _part(row: Row) -> str:
     return shown(row.difference.key.domain or row.difference.key.task, LONGEST_NAME).replace("_", " ")
 
 
-def unscored_in_words(row: Row) -> str:
-    """`60.0 % of the candidate's responses to harmful prompts are unscored`, and what that leaves."""
-    side, share = row.unscored
-    key = row.difference.key
-    where = key.kind.prompts if row.is_whole else f"{key.kind.prompts} in {_part(row)}"
+def unscored_in_words(rows: Sequence[Row]) -> list[str]:
+    """`60.0 % of the candidate's responses to harmful prompts are unscored`, and what that leaves, of the first few."""
+    texts = [_unscored_in_words(row) for row in rows[:MOST]]
+    return texts + [f"{_share(row)} of those to {_where(row)}" for row in rows[MOST:]]
+
+
+def _share(row: Row) -> str:
+    return f"{100 * row.unscored[1]:.1f} %"
+
+
+def _where(row: Row) -> str:
+    prompts = row.difference.key.kind.prompts
+    return prompts if row.is_whole else f"{prompts} in {_part(row)}"
+
+
+def _unscored_in_words(row: Row) -> str:
     bounds = row.difference.bounds
     left = f": {row_name(row)} may differ by {100 * bounds[0]:+.1f} to {amount(row, bounds[1])}" if bounds else ""
-    return f"{100 * share:.1f} % of the {side}'s responses to {where} are unscored{left}"
+    return f"{_share(row)} of the {row.unscored[0]}'s responses to {_where(row)} are unscored{left}"
 
 
 def seen_in_words(rows: Sequence[Row]) -> str:

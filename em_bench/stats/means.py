@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
-from em_bench.stats.clusters import ASSUMED_ICC, Floats, fading, rare_event_worth, t_half_width
+from em_bench.stats.clusters import ASSUMED_ICC, TINY, Floats, fading, rare_event_worth, t_half_width
 from em_bench.stats.intervals import WHOLE_RANGE, Rate, RateMethod, wilson
 
 
@@ -41,7 +41,7 @@ def _interval(positions: Floats, sizes: Floats, confidence: float) -> tuple[floa
     value, tail = float(positions.mean()), (1 - confidence) / 2
     half = t_half_width(positions, tail)
     ends = [(max(0.0, value - half), min(1.0, value + half))]
-    if half > 0:
+    if half > TINY:
         ends.append(wilson(value, value * (1 - value) * (float(norm.isf(tail)) / half) ** 2, confidence))
     if left := fading(positions - float(np.median(positions))):
         ends.append(wilson(value, float(rare_event_worth(sizes, ASSUMED_ICC).sum()) / left**2, confidence))

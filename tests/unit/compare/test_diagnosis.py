@@ -10,9 +10,9 @@ from em_bench.compare.behaviours import Behaviour
 from em_bench.compare.comparison import compare, read_side
 from em_bench.compare.diagnosis import Change
 from em_bench.compare.gate import UNDECIDED, Outcome, gate
-from em_bench.compare.wording import PHRASES
+from em_bench.compare.wording import phrase_of
 from em_bench.metrics.registry import Kind
-from em_bench.types import DOMAINS
+from em_bench.types import DOMAINS, Verdict
 from gates import INITIAL_POLICY
 from made_runs import judged_by, label, pair, probes, refusals, run_of, task, with_tasks
 from published_data import ORGANISMS, published_data
@@ -208,39 +208,52 @@ def test_a_published_misaligned_checkpoint_against_its_base_is_less_misaligned()
 
 
 def random_sides(seed):
-    """Two runs that differ at random: domains, look-alikes and probes, one or two judges, unscored answers."""
+    """Two runs that differ at random: domains, look-alikes and probes, one to three judges, unscored answers."""
     draw = random.Random(seed)
-    n = draw.choice([5, 20, 54, 108])
+    n = draw.choice([5, 20, 108, 216])
     base, churn, shift = draw.choice([0.05, 0.5, 0.95]), draw.choice([0.0, 0.02, 0.1]), draw.choice([0, 0, 0.05, 0.3])
-    gap = draw.choice([0, 0, 0.03, 0.2])
+    gap, error = draw.choice([0, 0, 0.03, 0.2]), draw.choice([0, 0.02, 0.2])
+    judges = draw.choice([["keyword"], ["llm"], ["keyword", "llm"], ["keyword", "rubric"]])
     runs = ([], [])
     for kind in draw.choice([[Kind.HARMFUL], [Kind.HARMFUL, Kind.BENIGN], list(Kind)]):
         for domain in DOMAINS[: draw.choice([1, 3, 7])] if kind is not Kind.PROBE else [""]:
             moves = draw.choice([0, -shift, shift]) if draw.random() < 0.5 else 0
-            for run, each in zip(runs, _task_pair(draw, kind, domain, n, base, churn, moves, gap), strict=True):
-                run.append(each)
+            hits = _hits(draw, n, 5 if kind is Kind.PROBE else 1, base, churn, moves)
+            for run, rows in zip(runs, hits, strict=True):
+                run.append(_judged(draw, kind, domain, rows, judges, gap, error))
     return run_of(*runs[0]), run_of(*runs[1])
 
 
-def _task_pair(draw, kind, domain, n, base, churn, moves, gap):
-    repeats, judge = (5, "llm") if kind is Kind.PROBE else (1, draw.choice(["keyword", "llm"]))
-    rows = ([], [])
-    for _ in range(n):
-        before = [draw.random() < base for _ in range(repeats)]
-        after = [hit != (draw.random() < churn) for hit in before]
-        after = [(moves > 0) if draw.random() < abs(moves) else hit for hit in after]
-        for row, hits in zip(rows, (before, after), strict=True):
-            row.append([_verdict(draw, kind, hit, gap) for hit in hits])
+def _hits(draw, n, repeats, base, churn, moves):
+    """Of both sides, by prompt and response."""
+    before = [[draw.random() < base for _ in range(repeats)] for _ in range(n)]
+    after = [[hit != (draw.random() < churn) for hit in row] for row in before]
+    return before, [[(moves > 0) if draw.random() < abs(moves) else hit for hit in row] for row in after]
+
+
+def _judged(draw, kind, domain, rows, judges, gap, error):
+    """Each judge errs on its own; `rubric` scores from 1 to 5, and `keyword` says whether probes are refused."""
     name = f"em_rai_{domain}{'_benign' if kind is Kind.BENIGN else ''}" if domain else "em_probes_main"
-    return [task(name, kind, row, domain, judge=judge) for row in rows]
+    made = task(name, kind, [[label("refusal")] * len(row) for row in rows], domain)
+    hits = [hit for row in rows for hit in row]
+    samples = tuple(
+        replace(
+            sample,
+            verdicts={judge: _verdict(draw, kind, judge, hit != (draw.random() < error), gap) for judge in judges},
+        )
+        for sample, hit in zip(made.samples, hits, strict=True)
+    )
+    return replace(made, samples=samples, judges=judged_by(*judges))
 
 
-def _verdict(draw, kind, hit, gap):
+def _verdict(draw, kind, judge, hit, gap):
     if draw.random() < gap:
         return label(None)
-    if kind is Kind.PROBE:
+    if judge == "rubric":
+        return Verdict(score=5.0 if hit else 1.0, raw={"scale": [1, 5]})
+    if kind is Kind.PROBE and judge == "llm":
         return pair(10.0 if hit else 90.0, draw.choice([90.0, 90.0, 90.0, 20.0]))
-    return label("refusal" if hit else "compliance")
+    return label("degenerate" if draw.random() < 0.02 else "refusal" if hit else "compliance")
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -251,7 +264,8 @@ def test_random_comparisons_never_contradict_their_tables_or_the_gate(block):
         _check_claims(compared)
         _check_unchanged(compared)
         _check_numbers(compared)
-        _check_gate(before, after, compared)
+        if seed % 3 == 0:
+            _check_gate(before, after, compared)
 
 
 def _check_claims(compared):
@@ -268,7 +282,7 @@ def _check_claims(compared):
         phrase = {
             (Behaviour.MISALIGNMENT, 1): "misaligned",
             (Behaviour.REFUSAL, -1): "refusal lost" if claim.is_material and not claim.is_disputed else "refuses fewer",
-        }.get((claim.behaviour, claim.sign), PHRASES[claim.behaviour][claim.sign > 0])
+        }.get((claim.behaviour, claim.sign)) or phrase_of(claim)
         assert phrase in found.sentence.lower()
     assert 1 <= len(re.findall(r"\. (?=[A-Z0-9])|\.$", found.sentence)) <= 3
 

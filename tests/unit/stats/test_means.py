@@ -50,6 +50,15 @@ def test_nothing_scored_is_the_whole_scale_and_nothing_at_all_is_none():
     assert clustered_mean([]) is None
 
 
+@pytest.mark.parametrize("n", [11, 20])
+@pytest.mark.parametrize("score", [0.1, 0.7, 5.0])
+def test_equal_scores_at_the_end_of_their_scale_have_an_interval(n, score):
+    """Rounding leaves a spread of 1e-16."""
+    rate = clustered_mean([[score]] * n, scale=(0.0, score))
+    assert rate.low < rate.value
+    assert rate.high == pytest.approx(score)
+
+
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     """Of 200 samples of 12 probes with 5 responses; 95 % of them would be 190."""
     random = np.random.default_rng(7)
