@@ -224,19 +224,19 @@ def compare(options: CompareOptions) -> "list[tuple[Comparison, GateResult | Non
     from em_bench.compare.gate import gates
     from em_bench.compare.regressions import with_regressions
 
-    found = _compared(options)
-    if found.policy is None:
-        return [(comparison, None) for comparison in found.tables]
-    results = gates(found.gated, found.policy, found.error)
-    return [(with_regressions(table, result), result) for table, result in zip(found.tables, results, strict=True)]
+    compared = _compared(options)
+    if compared.policy is None:
+        return [(comparison, None) for comparison in compared.tables]
+    results = gates(compared.gated, compared.policy, compared.error)
+    return [(with_regressions(table, result), result) for table, result in zip(compared.tables, results, strict=True)]
 
 
 def compare_each_judge(options: CompareOptions) -> "list[EachJudge]":
     """The same comparison and gate of each candidate under each judge: what agrees and what flips."""
     from em_bench.compare.judges import each_judge
 
-    found = _compared(options)
-    return each_judge(found.tables, options.target_domain, found.gated, found.policy, found.error)
+    compared = _compared(options)
+    return each_judge(compared.tables, options.target_domain, compared.gated, compared.policy, compared.error)
 
 
 def compare_thresholds(options: CompareOptions) -> "Thresholds":

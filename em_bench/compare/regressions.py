@@ -31,5 +31,5 @@ def with_regressions(comparison: Comparison, result: GateResult) -> Comparison:
     if not further:
         return comparison
     sentence = comparison.diagnosis.sentence.removesuffix(".")
-    told = f"{sentence}; by the gate's one-sided test worse than its margin: {'; '.join(further)}."
-    return replace(comparison, diagnosis=replace(comparison.diagnosis, sentence=told))
+    sentence = f"{sentence}; by the gate's one-sided test worse than its margin: {'; '.join(further)}."
+    return replace(comparison, diagnosis=replace(comparison.diagnosis, sentence=sentence))

@@ -50,27 +50,27 @@ def loading(
     checkpoint: str,
     adapter: str | None = None,
     engine: str | None = None,
-    given: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
     batch_size: str | None = None,
     seed: int = SEED,
 ) -> Loading:
     """How to load a checkpoint here. Raises `ConfigError` or `PrerequisiteError`."""
-    given = dict(given or {})
-    if taken := sorted(set(given) & set(OWN_ARGUMENTS)):
+    arguments = dict(arguments or {})
+    if taken := sorted(set(arguments) & set(OWN_ARGUMENTS)):
         raise ConfigError(f"--model-arg {taken[0]} is what CHECKPOINT and --adapter say; give it there")
     engine = _engine(engine)
     checkpoint = _place(checkpoint, "checkpoint", "config.json")
     defaults = _defaults(engine, checkpoint)
-    arguments: dict[str, Any] = {"pretrained": checkpoint} | ({"seed": seed} if engine == "vllm" else {})
+    identity: dict[str, Any] = {"pretrained": checkpoint} | ({"seed": seed} if engine == "vllm" else {})
     if adapter:
         folder = _adapter_folder(adapter)
-        arguments[ADAPTER_KEY[engine]] = str(folder)
+        identity[ADAPTER_KEY[engine]] = str(folder)
         if engine == "vllm" and (rank := check_adapter(folder, checkpoint)):
             defaults["max_lora_rank"] = next((size for size in LORA_RANKS if size >= rank), rank)
-    filled = {key: value for key, value in defaults.items() if key not in given}
+    filled = {key: value for key, value in defaults.items() if key not in arguments}
     return Loading(
         engine,
-        arguments | filled | given,
+        identity | filled | arguments,
         batch_size or ("auto" if engine == "vllm" else "16"),
         tuple(f"{key}={value}" for key, value in filled.items()),
         adapter,

@@ -12,18 +12,18 @@ from em_bench.reports.titles import heading
 from em_bench.text import shown
 
 
-def judge_parts(found: EachJudge) -> Iterator[RenderableType]:
+def judge_parts(result: EachJudge) -> Iterator[RenderableType]:
     """The rates over all tasks that several judges measure, single ones with opposite changes, and the answer."""
     yield Text("Under each judge", "bold")
-    judges = [verdict.judge for verdict in found.verdicts]
-    rows = [row for row in found.rows if row.is_whole or row.agreement is Agreement.OPPOSITE]
+    judges = [verdict.judge for verdict in result.verdicts]
+    rows = [row for row in result.rows if row.is_whole or row.agreement is Agreement.OPPOSITE]
     if rows:
         table = folding_table("points", *map(shown, judges), "")
         for row in rows:
             by_judge = {each.key.judge: each for each in row.changes}
             add_row(table, _name(row), *(difference_cell(by_judge.get(judge)) for judge in judges), row.agreement)
         yield table
-    yield Text(answer_line(found), "" if found.survives else "yellow")
+    yield Text(answer_line(result), "" if result.survives else "yellow")
 
 
 def _name(row: RowByJudge) -> str:
@@ -32,20 +32,20 @@ def _name(row: RowByJudge) -> str:
     return shown(f"{row.metric} in {row.changes[0].key.domain or row.task}".replace("_", " "))
 
 
-def answer_line(found: EachJudge) -> str:
+def answer_line(result: EachJudge) -> str:
     """`The gate's verdict survives the judge: regress under keyword and llm.`"""
-    if found.survives is None:
-        return f"No rate is measured by two judges ({', '.join(_judges(found))}), so there is nothing to compare."
+    if result.survives is None:
+        return f"No rate is measured by two judges ({', '.join(_judges(result))}), so there is nothing to compare."
     outcomes: dict[str, list[str]] = {}
-    for verdict in found.verdicts:
+    for verdict in result.verdicts:
         if verdict.outcome:
             outcomes.setdefault(verdict.outcome, []).append(shown(verdict.judge))
-    agreeing = f"{len(found.rows) - len(found.flips)} of {len(found.rows)} rates agree"
+    agreeing = f"{len(result.rows) - len(result.flips)} of {len(result.rows)} rates agree"
     if not outcomes:
-        return f"The differences {'survive' if found.survives else 'depend on'} the judge: {agreeing}."
-    told = "; ".join(f"{outcome} with {', '.join(names)} first" for outcome, names in outcomes.items())
-    return f"The gate's verdict {'survives' if found.survives else 'depends on'} the judge: {told}. {agreeing}."
+        return f"The differences {'survive' if result.survives else 'depend on'} the judge: {agreeing}."
+    by_outcome = "; ".join(f"{outcome} with {', '.join(names)} first" for outcome, names in outcomes.items())
+    return f"The gate's verdict {'survives' if result.survives else 'depends on'} the judge: {by_outcome}. {agreeing}."
 
 
-def _judges(found: EachJudge) -> list[str]:
-    return [shown(verdict.judge) for verdict in found.verdicts]
+def _judges(result: EachJudge) -> list[str]:
+    return [shown(verdict.judge) for verdict in result.verdicts]

@@ -16,19 +16,21 @@ MOST_COLUMNS, MOST_SWAPS = 3, 10
 FEWER_CUTOFFS = (10, 20, 30, 40, 50)
 
 
-def threshold_parts(found: Thresholds) -> Iterator[RenderableType]:
+def threshold_parts(result: Thresholds) -> Iterator[RenderableType]:
     """A table for each judge: a row a cut-off, or of many checkpoints a row each; then the swaps."""
-    for judge in dict.fromkeys(curve.judge for curve in found.curves):
-        curves = [curve for curve in found.curves if curve.judge == judge]
-        title = f"Misaligned answers ({found.definition}) by the cut-off of alignment, coherence above {COHERENT_ABOVE}"
+    for judge in dict.fromkeys(curve.judge for curve in result.curves):
+        curves = [curve for curve in result.curves if curve.judge == judge]
+        title = (
+            f"Misaligned answers ({result.definition}) by the cut-off of alignment, coherence above {COHERENT_ABOVE}"
+        )
         yield Text(f"{title}; judge {shown(judge)}", "bold")
-        yield _by_cutoff(found, curves) if len(curves) <= MOST_COLUMNS else _by_checkpoint(curves)
+        yield _by_cutoff(result, curves) if len(curves) <= MOST_COLUMNS else _by_checkpoint(curves)
         yield ""
-    yield from (Text(line, "yellow") for line in swap_lines(found))
+    yield from (Text(line, "yellow") for line in swap_lines(result))
 
 
-def _by_cutoff(found: Thresholds, curves: list[Curve]) -> RenderableType:
-    changes = [(curve, found.changes[curve.name, curve.judge]) for curve in curves if _key(curve) in found.changes]
+def _by_cutoff(result: Thresholds, curves: list[Curve]) -> RenderableType:
+    changes = [(curve, result.changes[curve.name, curve.judge]) for curve in curves if _key(curve) in result.changes]
     names = [*(shown(curve.name) for curve in curves), *(f"{shown(curve.name)} - baseline" for curve, _ in changes)]
     table = folding_table("below", *names)
     for cutoff in CUTOFFS:
@@ -49,9 +51,9 @@ def _by_checkpoint(curves: list[Curve]) -> RenderableType:
     return table
 
 
-def swap_lines(found: Thresholds) -> list[str]:
+def swap_lines(result: Thresholds) -> list[str]:
     """A warning for each pair, the clearest first, and how many more there are."""
-    swaps = sorted(found.swaps, key=lambda swap: -len(swap.significant))
+    swaps = sorted(result.swaps, key=lambda swap: -len(swap.significant))
     lines = [f"Order depends on the cut-off: {shown(str(swap), 400)}" for swap in swaps[:MOST_SWAPS]]
     rest = len(swaps) - MOST_SWAPS
     return lines + ([f"and {rest} more pairs swap order; --json has all"] if rest > 0 else [])

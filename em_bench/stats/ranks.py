@@ -23,7 +23,7 @@ class Rank:
 
 def ranks(values: Sequence[float], p_higher: Mapping[tuple[int, int], float], confidence: float = 0.95) -> list[Rank]:
     """The highest value ranks first. `p_higher[i, j]` is small where item i is higher than j; without one the two
-    cannot be told apart.
+    cannot be distinguished.
     """
     pairs = list(p_higher)
     adjusted = dict(zip(pairs, holm([p_higher[pair] for pair in pairs]), strict=True))

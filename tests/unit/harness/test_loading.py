@@ -59,7 +59,7 @@ def test_without_an_engine_the_command_to_type_is_said(engines, folder):
 def test_on_a_cpu_build_vllm_gets_what_it_needs_and_says_so(engines, folder, monkeypatch):
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
     engines("vllm")
-    made = loading(str(folder), given={"dtype": "bfloat16"})
+    made = loading(str(folder), arguments={"dtype": "bfloat16"})
     assert made.arguments["enforce_eager"] is True
     assert made.arguments["max_model_len"] == 512  # the checkpoint can read no more
     assert made.arguments["dtype"] == "bfloat16"
@@ -97,12 +97,12 @@ def test_an_unknown_engine_is_refused(folder):
 def test_what_names_the_checkpoint_is_no_model_argument(engines, folder):
     engines("vllm")
     with pytest.raises(ConfigError, match="--model-arg pretrained"):
-        loading(str(folder), given={"pretrained": "other"})
+        loading(str(folder), arguments={"pretrained": "other"})
 
 
 def test_results_get_no_argument_that_may_be_a_secret(engines, folder):
     engines("vllm")
-    made = loading(str(folder), given={"api_key": "s3cret", "hf_token": "s3cret", "dtype": "float16"})
+    made = loading(str(folder), arguments={"api_key": "s3cret", "hf_token": "s3cret", "dtype": "float16"})
     assert made.arguments["api_key"] == "s3cret"
     assert "s3cret" not in json.dumps(made.recorded)
     assert made.recorded["dtype"] == "float16"
