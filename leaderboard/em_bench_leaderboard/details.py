@@ -162,10 +162,6 @@ def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
     )
 
 
-def _task(rate: RateRecord) -> str:
-    return rate.task
-
-
 def _by_domain(rates: Sequence[RateRecord]) -> list[RateRecord]:
     """In the order of the seven domains; of several tasks in one domain, by the task's name."""
     order = list(DOMAINS)
