@@ -49,6 +49,14 @@ class Outcome(StrEnum):
     SKIPPED = "not checked"
 
 
+class Bound(StrEnum):
+    """What a check holds the candidate to: a change against the baseline, or an absolute limit."""
+
+    MARGIN = "margin"
+    CEILING = "ceiling"
+    FLOOR = "floor"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One check. `worse` is how much worse the candidate is (negative: better), with its interval.
@@ -57,6 +65,7 @@ class Check:
     `worse` is how far beyond it the candidate's rate is. `detectable` is the smallest worsening that is called a
     regression four times in five at this n, if it is the only check to fail. `domain` is empty over all domains. `gain`
     is what the change was divided by to correct for the judge's errors; None where the judge is taken to be exact.
+    `task` and `bound` are empty where nothing was measured.
     """
 
     name: str
@@ -76,6 +85,8 @@ class Check:
     worst: float | None = None
     domain: str = ""
     gain: float | None = None
+    task: str = ""
+    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +166,7 @@ def _outcome(checks: Sequence[Check]) -> Outcome:
 def _explained(check: Check, checks: Sequence[Check]) -> Check:
     """An undecided domain, where all domains together are within their margin, needs more data."""
     pooled = [
-        each for each in checks if each.metric == check.metric and not each.domain and each.limit.startswith("margin")
+        each for each in checks if each.metric == check.metric and not each.domain and each.bound is Bound.MARGIN
     ]
     if (
         check.outcome is not Outcome.INCONCLUSIVE
@@ -198,11 +209,11 @@ def _drafts_of(
         yield replace(draft, check=check, difference=each, gain=gain.value)
     elif limits.margin is not None:
         yield _relative(rule, each, limits.margin, insufficient)
-    for limit, sign, name in ((limits.ceiling, 1, "ceiling"), (limits.floor, -1, "floor")):
+    for limit, sign, bound in ((limits.ceiling, 1, Bound.CEILING), (limits.floor, -1, Bound.FLOOR)):
         if limit is not None and each.candidate is not None and each.candidate.value is not None:
-            yield _absolute(each, each.candidate, limit, sign, name, insufficient)
+            yield _absolute(each, each.candidate, limit, sign, bound, insufficient)
         elif limit is not None:  # a candidate without a scored response must not pass
-            check = replace(_check(each, f"{name} {limit:g}"), reason="no response of the candidate is scored")
+            check = replace(_check(each, bound, f"{limit:g}"), reason="no response of the candidate is scored")
             yield _Draft(check, 0.0, is_tested=False)
 
 
@@ -216,18 +227,20 @@ def _insufficient(each: Difference, limits: Limits) -> str:
     return ""
 
 
-def _check(each: Difference, limit: str, **values: Any) -> Check:
+def _check(each: Difference, bound: Bound, limit: str, **values: Any) -> Check:
     part = each.key.domain.replace("_", " ") or each.key.task
     return Check(
         name=f"{each.key.metric.name.replace('_', ' ').removesuffix(' rate')}, {part}",
         metric=each.key.metric.name,
         judge=each.key.judge,
-        limit=limit,
+        limit=f"{bound} {limit}",
         outcome=Outcome.INCONCLUSIVE,
         reason="",
         n=each.change.n,
         is_mean=each.is_mean,
         domain=each.key.domain,
+        task=each.key.task,
+        bound=bound,
         **values,
     )
 
@@ -240,11 +253,11 @@ def _relative(rule: Rule, each: Difference, margin: float, insufficient: str) ->
     unit = f"{margin:g}" if each.is_mean else f"{100 * margin:g} points"
     worse = None if each.value is None else sign * each.value
     worst = high if each.extremes is None else max(sign * end for one in each.extremes for end in (one.low, one.high))
-    check = _check(each, f"margin {unit}", worse=worse, low=low, high=high, p=p, worst=max(high, worst))
+    check = _check(each, Bound.MARGIN, unit, worse=worse, low=low, high=high, p=p, worst=max(high, worst))
     return _Draft(check, margin, is_tested=True, insufficient=insufficient, difference=each, sign=sign)
 
 
-def _absolute(each: Difference, rate: Rate, limit: float, sign: int, name: str, insufficient: str) -> _Draft:
+def _absolute(each: Difference, rate: Rate, limit: float, sign: int, bound: Bound, insufficient: str) -> _Draft:
     """The candidate's rate against a ceiling (sign 1) or a floor (-1)."""
     value = rate.value or 0.0
     low, high = sorted((sign * (rate.low - limit), sign * (rate.high - limit)))
@@ -252,7 +265,7 @@ def _absolute(each: Difference, rate: Rate, limit: float, sign: int, name: str, 
     unit = f"{limit:g}" if each.is_mean else f"{100 * limit:g} %"
     p = test(rate, value, limit, sign)
     worst = sign * (_filled(rate, value, sign, each) - limit)
-    check = _check(each, f"{name} {unit}", worse=sign * (value - limit), low=low, high=high, p=p, worst=worst)
+    check = _check(each, bound, unit, worse=sign * (value - limit), low=low, high=high, p=p, worst=worst)
     return _Draft(check, 0.0, is_tested=True, insufficient=insufficient, is_absolute=True)
 
 

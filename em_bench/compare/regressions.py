@@ -7,13 +7,13 @@ or what counts as small there.
 from dataclasses import replace
 
 from em_bench.compare.comparison import Comparison
-from em_bench.compare.gate import GateResult, Outcome
+from em_bench.compare.gate import Bound, GateResult, Outcome
 
 
 def with_regressions(comparison: Comparison, result: GateResult) -> Comparison:
     """The comparison, with the gate's further regressions at the end of its diagnosis."""
     material = {
-        (row.difference.key.metric.name, row.difference.key.domain or row.difference.key.task, row.difference.key.judge)
+        (row.difference.key.metric.name, row.difference.key.domain, row.difference.key.task, row.difference.key.judge)
         for claim in comparison.diagnosis.claims
         for row in claim.rows
         if row.is_material
@@ -22,11 +22,8 @@ def with_regressions(comparison: Comparison, result: GateResult) -> Comparison:
         check.name
         for check in result.checks
         if check.outcome is Outcome.REGRESS
-        and check.limit.startswith("margin")
-        and not any(
-            (metric, part.replace("_", " "), judge) == (check.metric, check.name.partition(", ")[2], check.judge)
-            for metric, part, judge in material
-        )
+        and check.bound is Bound.MARGIN
+        and (check.metric, check.domain, check.task, check.judge) not in material
     ]
     if not further:
         return comparison

@@ -8,7 +8,7 @@ from rich.text import Text
 from em_bench.compare.judges import Agreement, EachJudge, RowByJudge
 from em_bench.reports.effects import difference_cell
 from em_bench.reports.tables import add_row, folding_table
-from em_bench.reports.titles import heading
+from em_bench.reports.titles import subject
 from em_bench.text import shown
 
 
@@ -28,7 +28,7 @@ def judge_parts(result: EachJudge) -> Iterator[RenderableType]:
 
 def _name(row: RowByJudge) -> str:
     if row.is_whole:
-        return shown(heading(row.kind, row.metric).partition(" (")[0])
+        return shown(subject(row.kind, row.metric.name))
     return shown(f"{row.metric} in {row.changes[0].key.domain or row.task}".replace("_", " "))
 
 

@@ -12,10 +12,14 @@ def direction(kind: Kind, name: str) -> str:
 
 def heading(kind: Kind, key: MetricKey) -> str:
     """`Refusal of harmful prompts (higher is better)`: stands over a table of rates."""
-    metric = METRICS[key.name]
     ends = f", {_scale(key.name)}" if _scale(key.name) else ""
     better = f" ({direction(kind, key.name)})" if direction(kind, key.name) else ""
-    return f"{metric.heading.format(prompts=kind.prompts)}{ends}{better}{key.suffix}"
+    return f"{subject(kind, key.name)}{ends}{better}{key.suffix}"
+
+
+def subject(kind: Kind, name: str) -> str:
+    """`Refusal of harmful prompts`: what a metric measures, of what."""
+    return METRICS[name].heading.format(prompts=kind.prompts)
 
 
 def title(name: str) -> str:

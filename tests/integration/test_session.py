@@ -115,7 +115,7 @@ def test_a_judge_model_that_does_not_close_costs_nothing(toy, tasks, caplog):
 
 
 class Engine:
-    """What lm-eval's vLLM model holds, as far as it is let go."""
+    """What lm-eval's vLLM model holds, and what frees it."""
 
     def __init__(self, events, error=None):
         self.model = self.llm_engine = self.engine_core = self
