@@ -165,9 +165,7 @@ def _outcome(checks: Sequence[Check]) -> Outcome:
 
 def _explained(check: Check, checks: Sequence[Check]) -> Check:
     """An undecided domain, where all domains together are within their margin, needs more data."""
-    pooled = [
-        each for each in checks if each.metric == check.metric and not each.domain and each.bound is Bound.MARGIN
-    ]
+    pooled = [each for each in checks if each.metric == check.metric and not each.domain and each.bound is Bound.MARGIN]
     if (
         check.outcome is not Outcome.INCONCLUSIVE
         or check.reason != UNDECIDED
