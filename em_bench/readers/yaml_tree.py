@@ -118,6 +118,12 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
 
 
+# Packages that are imported beside this one change what PyYAML's own classes make of a tag.
+for _tag in ("null", "bool", "int", "float", "binary", "timestamp", "omap", "pairs", "set", "str", "seq", "map"):
+    _construct = getattr(yaml.constructor.SafeConstructor, f"construct_yaml_{_tag}")
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+
+
 def _children(node: yaml.Node) -> Iterator[tuple[str | int, int, yaml.Node]]:
     """Key or index, line and node of each entry."""
     if isinstance(node, yaml.MappingNode):

@@ -1,5 +1,6 @@
 """YAML: which values are read, what is refused, and which line a complaint names."""
 
+import datetime
 import time
 
 import pytest
@@ -115,3 +116,9 @@ FILES = sorted(
 def test_the_files_of_this_repository_hold_what_they_held_in_yaml_1_1(path):
     text = path.read_text(encoding="utf-8")
     assert parse_yaml(text, str(path)).value == yaml.safe_load(text)
+
+
+def test_a_value_is_read_the_same_whatever_others_taught_pyyaml(monkeypatch):
+    taught = yaml.SafeLoader.yaml_constructors | {"tag:yaml.org,2002:timestamp": lambda *_: "taught"}
+    monkeypatch.setattr(yaml.SafeLoader, "yaml_constructors", taught)
+    assert parse_yaml("a: !!timestamp 2026-11-26", "f").value == {"a": datetime.date(2026, 11, 26)}
