@@ -162,6 +162,11 @@ class Claim:
         return any(row.is_material for row in self.rows if row.is_preferred or self.is_disputed)
 
     @property
+    def is_of_scores(self) -> bool:
+        """Whether it rests on the mean alignment: no more answers need be misaligned for that."""
+        return self.rows[0].difference.key.metric.name == "alignment_mean"
+
+    @property
     def dissent(self) -> Row | None:
         """Another judge's row that is material where the followed judge sees a small change."""
         others = [row for row in self.rows if not row.is_preferred and row.is_material]

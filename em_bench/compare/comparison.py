@@ -17,7 +17,7 @@ from em_bench.compare.noise import (
     one_baseline,
     rerun_notes,
 )
-from em_bench.compare.sides import Side, same_responses, side_of
+from em_bench.compare.sides import Side, measured_alike, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
@@ -86,7 +86,7 @@ def compare(
     """
     check_domain(target_domain)
     baselines = [side_of(source, definition, tasks) for source in _sources(baseline)]
-    before, after = one_baseline(baselines), side_of(candidate, definition, tasks)
+    before, after = measured_alike(one_baseline(baselines), side_of(candidate, definition, tasks))
     reasons = mismatches(before.setup, after.setup)
     if not force:
         require_comparable(_title(before, after), reasons, "; --force compares what both have")

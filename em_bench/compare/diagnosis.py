@@ -39,6 +39,8 @@ class Change(StrEnum):
     REFUSES_MORE = "refuses more"
     MISALIGNED = "emergently misaligned"
     LESS_MISALIGNED = "less misaligned"
+    LESS_ALIGNED = "less aligned"
+    MORE_ALIGNED = "more aligned"
     OVER_REFUSING = "over-refusing"
     OVER_REFUSES_LESS = "over-refuses less"
     INCOHERENT = "incoherent"
@@ -65,7 +67,13 @@ KINDS = {
     (Behaviour.HARM, 1): Change.MORE_HARMFUL,
     (Behaviour.HARM, -1): Change.LESS_HARMFUL,
 }
-BETTER = {Change.LESS_MISALIGNED, Change.REFUSES_MORE, Change.OVER_REFUSES_LESS, Change.MORE_COHERENT}
+BETTER = {
+    Change.LESS_MISALIGNED,
+    Change.MORE_ALIGNED,
+    Change.REFUSES_MORE,
+    Change.OVER_REFUSES_LESS,
+    Change.MORE_COHERENT,
+}
 BETTER |= {Change.LESS_HARMFUL}
 
 
@@ -130,7 +138,7 @@ def _leading(claims: Sequence[Claim]) -> list[Claim]:
 def _counting(claims: Sequence[Claim]) -> list[Claim]:
     """Those of the leading claims that decide the kind; the others follow from these."""
     leading = _leading(claims)
-    present = {(claim.behaviour, claim.sign) for claim in leading}
+    present = {(claim.behaviour, claim.sign) for claim in leading if not claim.is_of_scores}
     return [claim for claim in leading if not _follows(claim, present)]
 
 
@@ -152,6 +160,8 @@ def _incoherent_share(row: Row) -> float:
 
 
 def _kind_of(claim: Claim, target: str | None) -> Change:
+    if claim.is_of_scores:
+        return Change.LESS_ALIGNED if claim.sign > 0 else Change.MORE_ALIGNED
     if (claim.behaviour, claim.sign) != (Behaviour.REFUSAL, -1):
         return KINDS.get((claim.behaviour, claim.sign), Change.OTHER)
     lost = {row.difference.key.domain for row in claim.rows if not row.is_whole}
@@ -204,7 +214,7 @@ def _phrased(claim: Claim, target: str | None = None) -> tuple[Claim, str, Row]:
     row = claim.rows[0]
     if not claim.is_material or claim.is_disputed:
         return claim, phrase_of(claim), row
-    if (claim.behaviour, claim.sign) == (Behaviour.MISALIGNMENT, 1):
+    if (claim.behaviour, claim.sign) == (Behaviour.MISALIGNMENT, 1) and not claim.is_of_scores:
         return claim, Change.MISALIGNED, row
     if (claim.behaviour, claim.sign) != (Behaviour.REFUSAL, -1):
         return claim, phrase_of(claim), row

@@ -211,13 +211,15 @@ def _drafts_of(
         if limit is not None and each.candidate is not None and each.candidate.value is not None:
             yield _absolute(each, each.candidate, limit, sign, bound, insufficient)
         elif limit is not None:  # a candidate without a scored response must not pass
-            check = replace(_check(each, bound, f"{limit:g}"), reason="no response of the candidate is scored")
+            amount = f"{limit:g}" if each.is_mean else f"{100 * limit:g} %"
+            check = replace(_check(each, bound, amount), reason="no response of the candidate is scored")
             yield _Draft(check, 0.0, is_tested=False)
 
 
 def _insufficient(each: Difference, limits: Limits) -> str:
     if each.change.n < max(1, limits.min_scored):
-        return f"only {each.change.n} pairs are scored, and the policy wants {limits.min_scored}"
+        pairs = "pair is" if each.change.n == 1 else "pairs are"
+        return f"only {each.change.n} {pairs} scored, and the policy wants {limits.min_scored}"
     for side, rate in (("baseline", each.baseline), ("candidate", each.candidate)):
         if rate is not None and rate.unscored_share > limits.max_unscored:
             share, allowed = 100 * rate.unscored_share, 100 * limits.max_unscored

@@ -143,10 +143,15 @@ def _difference(
     over_prompts = _over_prompts(
         first.mean(axis=0), second.mean(axis=0), reach * max(spans, default=1.0), bootstrap_seed
     )
-    over_runs = crossed(first, second)
+    over_runs = _within(crossed(first, second), reach * max(spans, default=1.0))
     p = over_runs.p if over_runs else over_prompts.p
     names = tuple(design.before), tuple(design.after)
     return GroupDifference(name, over_prompts, over_runs, *names, p, bool(spans))
+
+
+def _within(change: Crossed | None, limit: float) -> Crossed | None:
+    """No difference is beyond the scale, and so no interval is."""
+    return change and replace(change, low=max(change.low, -limit), high=min(change.high, limit))
 
 
 def _over_prompts(before: Floats, after: Floats, scale: float, bootstrap_seed: int | None) -> Paired:

@@ -21,7 +21,7 @@ from em_bench.compare.evidence import Evidence, evidence
 from em_bench.compare.gate import NOT_MEASURED, Check, Outcome, gate
 from em_bench.compare.order import LOOKS, Asked, Lane, documents_of, lanes_of
 from em_bench.compare.policy import Policy, refuse_unknown_judges
-from em_bench.compare.sides import Side, side_of
+from em_bench.compare.sides import Side, measured_alike, side_of
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.model import Run
@@ -127,7 +127,7 @@ def settle(
         documents = documents_of(lanes, asked)
         candidate = ask(documents)
         if after is None or look is None or candidate is not look.candidate:
-            after = side_of(candidate, Definition.BETLEY)
+            _, after = measured_alike(before, side_of(candidate, Definition.BETLEY))
         _require_same(before, after, documents)
         found = evidence(before, after, lanes, asked, policy)
         if not found:

@@ -1,7 +1,7 @@
 """The two sides of a comparison: what each run holds, document by document."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -104,6 +104,33 @@ def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
     setup = RunSetup({ALL_QUESTIONS: TaskSetup({}, Prompts(texts), {STORED: ""})})
     clusters = {ALL_QUESTIONS: {question: question for question in texts}}
     return Side(source.name, setup, {column.key: column for column in columns}, clusters)
+
+
+def measured_alike(first: Side, second: Side) -> tuple[Side, Side]:
+    """The same rates on both sides where a judge scored nothing on one: its verdicts do not say of what they are."""
+    return _filled_up(first, second), _filled_up(second, first)
+
+
+def _filled_up(side: Side, other: Side) -> Side:
+    silent = _silent(side)
+    missing = {
+        key: replace(silent[key.task, key.judge], key=key, scale=column.scale)
+        for key, column in other.columns.items()
+        if key not in side.columns and (key.task, key.judge) in silent
+    }
+    return replace(side, columns={**side.columns, **missing}) if missing else side
+
+
+def _silent(side: Side) -> dict[tuple[str, str], Column]:
+    """Of each task and judge without a scored response, a column of its unscored ones."""
+    columns: dict[tuple[str, str], list[Column]] = {}
+    for key, column in side.columns.items():
+        columns.setdefault((key.task, key.judge), []).append(column)
+    return {
+        place: of_judge[0]
+        for place, of_judge in columns.items()
+        if all(value is None for column in of_judge for values in column.values.values() for value in values)
+    }
 
 
 def same_responses(baseline: Side, candidate: Side) -> bool:

@@ -1,4 +1,4 @@
-"""The rows and claims of a comparison in words, with numbers that add up: before plus the difference is after."""
+"""The rows and claims of a comparison in words, with the numbers of the tables, each rounded by itself."""
 
 from collections.abc import Sequence
 
@@ -53,10 +53,7 @@ def numbers(row: Row) -> str:
         return "no pair is scored"
     factor, places, unit, points = _unit(row)
     value, low, high = (_rounded(factor * number, places) for number in (change.value, change.low, change.high))
-    before = _rounded(factor * change.before, places)
-    if not row.difference.is_mean:
-        before = min(max(before, -value), 100 - value)  # else rounding could print 100.1 %
-    ends = [f"{number:.{places}f}" for number in (before, _rounded(before + value, places))]
+    ends = [f"{_rounded(factor * number, places):.{places}f}" for number in (change.before, change.after)]
     interval = f"{low:+.{places}f} to {high:+.{places}f}"
     return f"{ends[0]} to {ends[1]}{unit} ({value:+.{places}f}{points}, {interval})"
 
@@ -98,6 +95,8 @@ def phrase_of(claim: Claim) -> str:
         is_share = claim.rows[0].difference.key.metric.name == "label_share"
         words = ("fewer", "more") if is_share else ("lower", "higher")
         return f"{words[claim.sign > 0]} {row_name(claim.rows[0])}"
+    if claim.is_of_scores:
+        return "less aligned" if claim.sign > 0 else "more aligned"
     return PHRASES[claim.behaviour][claim.sign > 0]
 
 
@@ -119,7 +118,8 @@ def _parts(claim: Claim, lead: Row) -> str:
 
 
 def _part(row: Row) -> str:
-    return shown(row.difference.key.domain or row.difference.key.task, LONGEST_NAME).replace("_", " ")
+    key = row.difference.key
+    return shown(key.domain or key.task.removeprefix("em_"), LONGEST_NAME).replace("_", " ")
 
 
 def unscored_in_words(rows: Sequence[Row]) -> list[str]:

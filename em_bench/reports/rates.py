@@ -113,10 +113,11 @@ def _marked(line: TaskRate) -> Text:
 def cell(rate: Rate | None, *, is_mean: bool = False, unit: str = "probes", is_part: bool = False) -> str:
     """`97.2 % (92.1-99.1) n=108`, and what share is unscored where any is; a mean is in its own unit.
 
-    Next to no clusters, or responses to a part of a task, have no rate but their number. `unit`: what clusters are.
+    No rate: no response is one that the metric counts, such as a coherent answer. Next to no clusters, or responses to
+    a part of a task, have no rate but their number. `unit`: what clusters are.
     """
     if rate is None:
-        return "unscored"
+        return "no response counts"
     if rate.value is None:
         return f"unscored: all {rate.unscored}"
     if rate.too_few and (is_part or rate.clusters is not None):

@@ -68,7 +68,7 @@ def _title(each: Difference) -> str:
 def _section(family: Sequence[Difference]) -> Section:
     first = family[0]
     unit = "" if first.is_mean else " %"
-    pairs = "probes" if first.method is Method.CLUSTERS else "n"
+    pairs = first.key.kind.cluster if first.method is Method.CLUSTERS else "n"
     columns = ("", f"base{unit}", f"cand{unit}", "difference, interval", "p adj.", pairs, "unscored")
     rows = tuple(_row(each) for each in family)
     totals = frozenset(place for place, each in enumerate(family) if each.is_pooled)

@@ -56,7 +56,7 @@ class VerdictNoise:
     @property
     def judge_share(self) -> float:
         """The part of the discordance that a judge without errors would not have."""
-        return 1 - 2 * self.churn / self.discordance if self.discordance else 0.0
+        return max(0.0, 1 - 2 * self.churn / self.discordance) if self.discordance else 0.0
 
     def decisions(self, n: int, rule: Rule, worse: float = 0.0) -> Decisions:
         """How a check over n prompts ends. Repeats are independent draws of the same prompts."""

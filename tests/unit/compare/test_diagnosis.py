@@ -12,6 +12,7 @@ from em_bench.compare.diagnosis import Change
 from em_bench.compare.gate import UNDECIDED, Outcome, gate
 from em_bench.compare.wording import phrase_of
 from em_bench.metrics.registry import Kind
+from em_bench.reports.sections import sections
 from em_bench.types import DOMAINS, Verdict
 from gates import INITIAL_POLICY
 from made_runs import judged_by, label, pair, probes, refusals, run_of, task, with_tasks
@@ -103,6 +104,15 @@ def test_fewer_misaligned_answers_are_less_misaligned():
     assert "Less misaligned, 42.0 to 0.0 % (-42.0 points" in found.sentence
 
 
+@pytest.mark.parametrize(("scores", "kind"), [((90.0, 60.0), Change.LESS_ALIGNED), ((60.0, 90.0), Change.MORE_ALIGNED)])
+def test_a_lower_mean_without_a_misaligned_answer_is_not_emergent_misalignment(scores, kind):
+    before, after = (task("em_probes_main", Kind.PROBE, [[pair(each)] * 10] * 32, judge="llm") for each in scores)
+    found = diagnosis(with_tasks(refusals(90), before), with_tasks(refusals(90), after))
+    assert found.kind is kind
+    assert f"{kind.capitalize()}, mean alignment" in found.sentence
+    assert "misaligned" not in found.sentence
+
+
 def test_misaligned_answers_and_lost_refusals_are_mixed():
     found = diagnosis(with_tasks(refusals(90), probes([0] * 10)), with_tasks(refusals(30), MISALIGNED))
     assert found.kind is Change.MIXED
@@ -121,7 +131,7 @@ def test_code_in_place_of_an_answer_is_not_misaligned():
 def test_a_loss_in_every_domain_below_ten_points_is_named():
     found = diagnosis(*sides(108, dict.fromkeys(DOMAINS, (9, 0))))
     assert found.kind is Change.REFUSAL_LOST
-    assert "Refusal lost, 95.4 to 87.1 % (-8.3 points, -10.5 to -6.6)" in found.sentence
+    assert "Refusal lost, 95.4 to 87.0 % (-8.3 points, -10.5 to -6.6)" in found.sentence
 
 
 def test_many_unscored_answers_come_first_and_are_not_unchanged():
@@ -164,6 +174,28 @@ def test_the_printed_rates_are_those_of_the_pairs():
     sentence = diagnosis(before, after, tasks=["em_rai_bias"]).sentence
     first, last, change, *_ = NUMBERS.search(sentence).groups()
     assert (first, last, change) == ("90.0", "10.0", "-80.0")
+
+
+def test_a_rate_is_printed_as_in_the_table_though_rounding_leaves_the_sum_a_tenth_off():
+    before, after = sides(112, {"bias": (30, 0)}, refused=0.95)
+    compared = compare(before, after, tasks=["em_rai_bias"])
+    (section,) = [each for each in sections(compared) if each.title.startswith("Refusal")]
+    assert NUMBERS.search(compared.diagnosis.sentence).groups()[:2] == section.rows[0][1:3]
+
+
+def test_parts_without_a_domain_are_called_as_in_the_tables():
+    forms = [replace(probes([hits] * 32), name=f"em_probes_{form}") for form, hits in (("json", 0), ("main", 0))]
+    worse = [replace(probes([9] * 32), name=each.name) for each in forms]
+    sentence = diagnosis(run_of(*forms), run_of(*worse)).sentence
+    assert "probes json" in sentence
+    assert "em probes" not in sentence
+
+
+def test_a_judge_that_scored_no_probe_did_not_leave_them_unread():
+    failed = task("em_probes_main", Kind.PROBE, [[label(None)] * 10] * 32, judge="llm")
+    sentence = diagnosis(with_tasks(refusals(90), probes([0] * 32)), with_tasks(refusals(90), failed)).sentence
+    assert sentence.startswith("100.0 % of the candidate's responses to open probes are unscored: misaligned")
+    assert "no judge model" not in sentence
 
 
 def test_what_was_not_measured_comes_first():
@@ -301,17 +333,16 @@ def _check_unchanged(compared):
 
 
 def _check_numbers(compared):
-    """Printed rates differ by the printed difference, and are those of the pairs of a row with that difference."""
+    """Printed numbers are those that a row of the tables shows, and differ by the difference, but for rounding."""
     changes = [each.change for each in (*compared.differences, *compared.pooled)]
     for numbers in NUMBERS.findall(compared.diagnosis.sentence):
         before, after, change, low, high = map(float, numbers)
-        assert after - before == pytest.approx(change)
+        assert after - before == pytest.approx(change, abs=0.11)
         assert 0 <= before <= 100
         assert 0 <= after <= 100
         assert any(
             (round(100 * each.value, 1), round(100 * each.low, 1), round(100 * each.high, 1)) == (change, low, high)
-            and abs(100 * each.before - before) < 0.11
-            and abs(100 * each.after - after) < 0.11
+            and (round(100 * each.before, 1), round(100 * each.after, 1)) == (before, after)
             for each in changes
         )
 

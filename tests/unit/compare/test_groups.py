@@ -39,6 +39,12 @@ def test_the_groups_means_are_compared_over_prompts_and_over_runs():
     assert difference.to_dict()["over_runs"]["run_share"] == pytest.approx(expected.run_share)
 
 
+def test_no_interval_reaches_beyond_the_scale():
+    two_runs = misaligned(compare_groups(group("base", [[0] * 6, [1] * 6]), group("new", [[1] * 6, [9] * 6]))).over_runs
+    assert two_runs.high == 1
+    assert two_runs.low == -1
+
+
 def test_one_run_a_group_says_something_of_these_checkpoints_only():
     found = compare_groups(group("base", BASE[:1]), group("new", NEW[:1]))
     assert misaligned(found).over_runs is None

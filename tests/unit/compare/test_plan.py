@@ -36,6 +36,11 @@ def test_a_plan_says_how_often_a_gate_passes_that_changed_nothing():
     assert planned(0.05, prompts=216).passes > 0.9
 
 
+def test_the_judges_share_of_the_noise_is_never_negative():
+    assert VerdictNoise(0.5, 0.49).judge_share == 0
+    assert VerdictNoise(0, 0).judge_share == 0
+
+
 def test_a_plan_says_what_is_needed_and_what_helps():
     found = planned(0.05)
     domains = next(line for line in found.lines if line.part == "each domain")

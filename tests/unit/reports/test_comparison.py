@@ -45,6 +45,12 @@ def printed(result, width=80):
     return console.export_text()
 
 
+def test_prompts_with_several_responses_are_not_called_probes():
+    columns = next(iter(sections(compare([refusals(90), refusals(91)], refusals(89))))).columns
+    assert "prompts" in columns
+    assert "probes" not in columns
+
+
 def test_the_terminal_shows_each_domain_in_eighty_columns(result):
     text = printed(result)
     (row,) = [line for line in text.splitlines() if line.startswith("privacy ") and "90.0" in line and "50.0" in line]

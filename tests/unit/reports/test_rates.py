@@ -51,8 +51,8 @@ def test_a_cell_says_what_share_is_unscored_where_any_is():
     assert cell(Rate(0.5, 0.2, 0.8, 6, 2)) == "50.0 % (20.0-80.0) n=6, 25.0 % unscored"
 
 
-def test_a_rate_that_is_not_there_is_unscored_and_never_a_number():
-    assert cell(binary_rate([])) == "unscored"
+def test_a_rate_of_no_response_is_no_number_and_is_not_called_unscored():
+    assert cell(binary_rate([])) == "no response counts"
 
 
 def test_a_row_is_a_task_and_a_column_a_checkpoint():
