@@ -10,7 +10,7 @@ from typing import Any
 
 from em_bench.compare.comparability import Aspect, mismatches, require_comparable
 from em_bench.compare.differences import Difference, change_dict, differences
-from em_bench.compare.sides import side_of
+from em_bench.compare.sides import measured_alike, side_of
 from em_bench.conditions import NONE
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition
@@ -88,7 +88,7 @@ def by_checkpoint(runs: Iterable[Run]) -> dict[str, dict[str, Run]]:
 def _effects(
     baseline: Run, run: Run, condition: str, definition: Definition, bootstrap_seed: int | None
 ) -> Iterator[Effect]:
-    before, after = side_of(baseline, definition), side_of(run, definition)
+    before, after = measured_alike(side_of(baseline, definition), side_of(run, definition))
     require_comparable(
         f"{run.path} against {baseline.path}", mismatches(before.setup, after.setup, may_differ=MAY_DIFFER)
     )

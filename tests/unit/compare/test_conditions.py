@@ -33,6 +33,13 @@ def test_prompts_are_paired_one_by_one():
     assert effect.difference.change.high < 0
 
 
+def test_a_judge_that_scored_nothing_under_a_condition_hides_no_metric():
+    plain = run_of(probe_task({"a": [BAD], "b": [GOOD]}))
+    failed = run_of(probe_task({"a": [None], "b": [None]}, **under("deployment")))
+    difference = metric(effects([plain, failed]), "misaligned_coherent_rate").difference
+    assert (difference.change.n, difference.candidate.value, difference.candidate.unscored) == (0, None, 2)
+
+
 def test_the_json_of_an_effect_keeps_its_keys():
     row = effects([run_of(refusals(True)), run_of(refusals(False, **under("x")))])[0].to_dict()
     assert list(row) == [
