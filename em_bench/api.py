@@ -307,13 +307,19 @@ def _compared(options: CompareOptions) -> _Compared:
 
 
 def _sources(options: CompareOptions) -> "tuple[Run | ScoredFile, list[Run | ScoredFile], list[Run | ScoredFile]]":
-    """The baseline, its reruns, and the candidates."""
+    """The baseline, its reruns, and the candidates. Raises `ResultError` where a run is given as a rerun of itself."""
     from em_bench.compare.comparison import read_side
+    from em_bench.errors import ResultError
+    from em_bench.runs.model import Run
     from em_bench.runs.scales import parse_scales
 
     scales = parse_scales(options.scale)
-    reruns, candidates = ([read_side(path, scales) for path in paths] for paths in (options.reruns, options.candidates))
-    return read_side(options.baseline, scales), reruns, candidates
+    given = (options.baseline, *options.reruns)
+    baseline, *reruns = sides = [read_side(path, scales) for path in given]
+    files = [(each.path if isinstance(each, Run) else path).resolve() for each, path in zip(sides, given, strict=True)]
+    if twice := next((path for path, file in zip(given, files, strict=True) if files.count(file) > 1), None):
+        raise ResultError(f"{twice} is given twice as a baseline, and is no rerun of itself; give it once")
+    return baseline, reruns, [read_side(path, scales) for path in options.candidates]
 
 
 @dataclass(frozen=True, slots=True)

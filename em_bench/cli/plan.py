@@ -24,10 +24,10 @@ def plan_command(
     ] = None,
     prompts: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Prompts in each domain. By default the baselines', or 108."),
+        typer.Option(min=1, max=2000, metavar="N", help="Prompts in each domain. By default the baselines', or 108."),
     ] = None,
     domains: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Domains. By default the baselines', or 7.")
+        int | None, typer.Option(min=1, max=100, metavar="N", help="Domains. By default the baselines', or 7.")
     ] = None,
     churn: Annotated[
         float, typer.Option(min=0, max=0.5, metavar="SHARE", help="True verdicts that turn each way, assumed.")

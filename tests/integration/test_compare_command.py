@@ -68,6 +68,12 @@ def test_several_candidates_have_a_part_each(em_bench, two):
     assert em_bench("compare", two[0], two[1], two[1]).out.count(" against ") == 2
 
 
+def test_a_run_is_no_rerun_of_itself(em_bench, two):
+    ended = em_bench("compare", "--baseline", two[0], "--baseline", two[0], two[1])
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "is given twice as a baseline" in ended.err
+
+
 def test_reruns_of_the_baseline_count_together_and_show_the_noise(em_bench, two):
     verdict = json.dumps({"label": "compliance", "reason": ""})
     edit(samples_file(two[1]), lambda line: line.update(filtered_resps=[[verdict]]))

@@ -201,6 +201,7 @@ def test_a_judge_that_cannot_be_loaded_stops_a_run_before_the_engine(checkpoint,
     assert checkpoint == []
 
 
+@pytest.mark.slow  # imports an engine
 def test_an_engine_that_does_not_start_is_one_clear_line(settings, plan, monkeypatch):
     monkeypatch.setattr(evaluate, "require_chat_template", lambda *_: None)
     with pytest.raises(PrerequisiteError, match=r"hf cannot load org/tiny: .*--model-arg") as error:

@@ -136,6 +136,7 @@ def test_the_worst_of_several_candidates_counts():
     assert worst_outcome([good]) is Outcome.PASS
 
 
+@pytest.mark.slow
 def test_a_candidate_that_changed_nothing_is_called_a_regression_at_most_as_often_as_alpha_says():
     """Seven domains of 40 prompts, each answered anew; benchmarks/gate.py does this a thousand times."""
     random = np.random.default_rng(7)
