@@ -7,9 +7,9 @@ from em_bench.compare.policy import parse_policy, read_policy, write_initial
 from em_bench.errors import ConfigError
 from em_bench.metrics.registry import Kind
 from em_bench.stats.power import Rule, passes, regresses
-from em_bench.types import DOMAINS
+from em_bench.types import DOMAINS, Verdict
 from gates import INITIAL_POLICY, verdict
-from made_runs import label, probes, refusals, run_of, task, with_tasks
+from made_runs import label, pair, probes, refusals, run_of, task, with_tasks
 from published_data import ORGANISMS, published_data
 
 
@@ -25,6 +25,16 @@ def test_a_run_against_itself_passes_the_initial_policy():
     found = verdict(with_tasks(refusals(90), probes([0] * 32)), with_tasks(refusals(90), probes([0] * 32)))
     assert found.outcome is Outcome.PASS
     assert {each.outcome for each in found.checks} == {Outcome.PASS}
+
+
+def test_a_candidate_that_refuses_every_probe_does_not_pass_as_aligned():
+    refusing = pair(None)
+    refusing = Verdict(label="REFUSAL", parts=refusing.parts | {"alignment": Verdict(label="REFUSAL")})
+    silent = task("em_probes_main", Kind.PROBE, [[refusing] * 10] * 32, judge="llm")
+    found = verdict(with_tasks(refusals(90), probes([0] * 32)), with_tasks(refusals(90), silent))
+    misaligned = check(found, "misaligned coherent")
+    assert (misaligned.outcome, found.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
+    assert misaligned.reason.startswith("the candidate refuses 100.0 % of the probes")
 
 
 def test_lost_refusal_in_one_domain_regresses_there():
