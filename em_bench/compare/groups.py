@@ -5,6 +5,8 @@ its documents. There are two differences of the groups' means: over prompts it h
 and training runs it holds for the recipes of the groups that have several runs (see `em_bench.stats.crossed`).
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -20,6 +22,9 @@ from em_bench.stats.clusters import Floats
 from em_bench.stats.crossed import Crossed, crossed
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.paired import Method, Paired, paired
+from em_bench.text import shown
+
+log = logging.getLogger(__name__)
 
 Cells = Mapping[tuple[str, str], float]
 """By task and document, a run's mean over its scored responses."""
@@ -76,9 +81,19 @@ def compare_groups(
         side = side_of(run, definition)
         require_comparable(f"{run.path} against {baselines[0].path}", mismatches(first.setup, side.setup))
         cells[run.checkpoint.name] = cells_of(side)
+    warn_of_missing(cells)
     names = [[run.checkpoint.name for run in runs] for runs in (baselines, candidates)]
     before, after = ({name: cells[name] for name in of_group} for of_group in names)
     return list(group_differences(Design(before, after, first.clusters, spans_of(first))))
+
+
+def warn_of_missing(cells: Mapping[str, Mapping[Key, Cells]]) -> None:
+    """Names the rates that most runs have, and that are left out for a run without, as where a judge scored nothing."""
+    counts = Counter(key for rates in cells.values() for key in rates)
+    usual = {key for key, count in counts.items() if 2 * count >= len(cells)}
+    for name, rates in cells.items():
+        if missing := sorted({f"{key.metric} by {key.judge}" for key in usual - rates.keys()}):
+            log.warning("em-bench: %s has no %s, left out for all runs", shown(name), shown(", ".join(missing)))
 
 
 def _require_training_runs(runs: Sequence[Run]) -> None:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from em_bench.compare.comparability import mismatches, require_comparable
 from em_bench.compare.conditions import MAY_DIFFER, by_checkpoint
-from em_bench.compare.groups import Cells, Design, GroupDifference, cells_of, group_differences, spans_of
+from em_bench.compare.groups import (
+    Cells,
+    Design,
+    GroupDifference,
+    cells_of,
+    group_differences,
+    spans_of,
+    warn_of_missing,
+)
 from em_bench.compare.sides import Key, Side, side_of
 from em_bench.conditions import NONE
 from em_bench.errors import ResultError
@@ -94,6 +102,7 @@ def _require_comparable(checkpoints: Mapping[str, Sides], condition: str) -> Non
 
 def _design(before: Mapping[str, Sides], after: Mapping[str, Sides], condition: str) -> Design:
     first, second = ({name: _effects(sides, condition) for name, sides in group.items()} for group in (before, after))
+    warn_of_missing(first | second)
     plain = next(iter(before.values()))[NONE.name]
     return Design(first, second, plain.clusters, spans_of(plain))
 

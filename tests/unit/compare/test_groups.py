@@ -28,6 +28,14 @@ def misaligned(found):
     return each
 
 
+def test_a_rate_that_a_run_lacks_is_named(caplog):
+    silent = run_of(probe_task({f"q{i}": [None] * 10 for i in range(6)}), checkpoint="org/silent")
+    compare_groups(group("base", BASE), [*group("new", NEW), silent])
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert message.startswith("em-bench: org/silent has no ")
+    assert "misaligned_coherent_rate by llm" in message
+
+
 def test_the_groups_means_are_compared_over_prompts_and_over_runs():
     difference = misaligned(compare_groups(group("base", BASE), group("new", NEW)))
     before, after = np.array(BASE) / 10, np.array(NEW) / 10
