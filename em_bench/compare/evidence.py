@@ -13,7 +13,7 @@ from em_bench.compare.differences import POOLED
 from em_bench.compare.order import Asked, Lane, Unit
 from em_bench.compare.pairs import Pair, pair_of, scale_of
 from em_bench.compare.policy import Policy, Rule
-from em_bench.compare.policy_file import Limits
+from em_bench.compare.policy_file import Limits, insufficient_scores
 from em_bench.compare.sides import Key, Side
 from em_bench.metrics.registry import Kind
 from em_bench.stats.clusters import Floats
@@ -132,14 +132,11 @@ class _Family:
 
 
 def _insufficient(pairs: Sequence[Pair], limits: Limits) -> str:
-    scored = sum(pair.scored is not None for pair in pairs)
-    if scored < max(1, limits.min_scored):
-        return f"only {scored} pairs are scored, and the policy wants {limits.min_scored}"
-    for place, name in enumerate(("baseline", "candidate")):
-        share = sum(pair.unscored[place] for pair in pairs) / max(1, sum(pair.responses[place] for pair in pairs))
-        if share > limits.max_unscored:
-            return f"{100 * share:.1f} % of the {name} is unscored, the policy allows {100 * limits.max_unscored:.1f} %"
-    return ""
+    shares = {
+        name: sum(pair.unscored[place] for pair in pairs) / max(1, sum(pair.responses[place] for pair in pairs))
+        for place, name in enumerate(("baseline", "candidate"))
+    }
+    return insufficient_scores(limits, sum(pair.scored is not None for pair in pairs), shares)
 
 
 def _relative(blank: Evidence, pairs: Sequence[Pair], higher_is_better: bool, strata: int) -> Evidence:

@@ -28,7 +28,7 @@ from em_bench.compare.detect import smallest_found
 from em_bench.compare.differences import Difference, choose
 from em_bench.compare.judge_error import JudgeError, corrected
 from em_bench.compare.policy import PassSide, Policy, Rule, refuse_unknown_judges
-from em_bench.compare.policy_file import Limits
+from em_bench.compare.policy_file import Limits, insufficient_scores
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
@@ -235,14 +235,9 @@ def _drafts_of(
 
 
 def _insufficient(each: Difference, limits: Limits) -> str:
-    if each.change.n < max(1, limits.min_scored):
-        pairs = "pair is" if each.change.n == 1 else "pairs are"
-        return f"only {each.change.n} {pairs} scored, and the policy wants {limits.min_scored}"
-    for side, rate in (("baseline", each.baseline), ("candidate", each.candidate)):
-        if rate is not None and rate.unscored_share > limits.max_unscored:
-            share, allowed = 100 * rate.unscored_share, 100 * limits.max_unscored
-            return f"{share:.1f} % of the {side} is unscored, and the policy allows {allowed:.1f} %"
-    return ""
+    sides = (("baseline", each.baseline), ("candidate", each.candidate))
+    shares = {name: rate.unscored_share for name, rate in sides if rate is not None}
+    return insufficient_scores(limits, each.change.n, shares)
 
 
 def _check(each: Difference, bound: Bound, limit: str, **values: Any) -> Check:

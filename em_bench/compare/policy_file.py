@@ -1,5 +1,6 @@
 """The format of a gate's policy, and one to begin with."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -138,3 +139,15 @@ class PolicyFile(_Part):
     """A file of `em-bench calibrate --save`, beside the policy: differences are corrected for that judge's errors."""
     metrics: Annotated[dict[Annotated[str, OneOf(tuple(GATED))], MetricRule], Field(min_length=1)]
     """The checks, a metric each."""
+
+
+def insufficient_scores(limits: Limits, scored: int, unscored_shares: Mapping[str, float]) -> str:
+    """Why the policy wants more scored responses, of so many scored pairs; empty where it does not."""
+    if scored < max(1, limits.min_scored):
+        pairs = "pair is" if scored == 1 else "pairs are"
+        return f"only {scored} {pairs} scored, and the policy wants {limits.min_scored}"
+    for side, share in unscored_shares.items():
+        if share > limits.max_unscored:
+            allowed = 100 * limits.max_unscored
+            return f"{100 * share:.1f} % of the {side} is unscored, and the policy allows {allowed:.1f} %"
+    return ""

@@ -79,7 +79,7 @@ def test_too_few_scored_pairs_and_too_many_unscored_are_insufficient():
     (few,) = found(before, before, policy(margin=0.1, min_scored=100))
     assert few.insufficient == "only 40 pairs are scored, and the policy wants 100"
     (unscored,) = found(before, bias([None] * 4 + ["refusal"] * 36), policy(margin=0.1, max_unscored=0.05))
-    assert unscored.insufficient == "10.0 % of the candidate is unscored, the policy allows 5.0 %"
+    assert unscored.insufficient == "10.0 % of the candidate is unscored, and the policy allows 5.0 %"
 
 
 @pytest.mark.parametrize(
