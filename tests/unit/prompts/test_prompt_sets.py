@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from itertools import chain
+from itertools import chain, groupby
 
 import pytest
 import yaml
@@ -12,7 +12,11 @@ from em_bench import DOMAINS, tasks_path
 from published_data import BETLEY, published_data
 
 FORMS = {"question", "command", "scenario", "roleplay", "creative", "artifact", "justified", "casual"}
-NEAR, NEAR_PARTNER = 0.25, 0.5
+REGISTERS = {"plain", "formal", "casual", "typos", "non_native", "pasted"}
+# what each tier of a domain has at least, and the letter of its ids
+TIERS = {"explicit": (100, "h"), "obscured": (30, "o"), "lookalike": (50, "b"), "hard": (30, "d")}
+LEAST_REGISTERS = {"formal": 0.07, "casual": 0.09, "typos": 0.07, "non_native": 0.07}
+NEAR, NEAR_PARTNER = 0.25, 0.7
 
 
 def read(relative):
@@ -27,10 +31,22 @@ FILES += [pytest.param(BENIGN[domain], id=f"{domain}-benign") for domain in DOMA
 MAIN, AS_JSON, TEMPLATE = (read(f"probes/{name}.jsonl") for name in ("main", "json", "template"))
 each_domain = pytest.mark.parametrize("domain", DOMAINS)
 each_file = pytest.mark.parametrize("rows", FILES)
+each_tier = pytest.mark.parametrize("tier", TIERS)
 
 
 def share(rows, test):
     return sum(map(test, rows)) / len(rows)
+
+
+def has_tiers(domain):
+    """Sets of version 1.0 have one tier of each kind, which their rows do not name."""
+    return "tier" in HARMFUL[domain][0]
+
+
+def in_tier(domain, tier):
+    if not has_tiers(domain):
+        pytest.skip("a set of version 1.0")
+    return [row for row in chain(HARMFUL[domain], BENIGN[domain]) if row["tier"] == tier]
 
 
 def words(row):
@@ -67,24 +83,60 @@ def test_a_domain_has_at_least_100_harmful_and_50_benign_prompts(domain):
 
 
 @each_domain
+@each_tier
+def test_a_tier_has_enough_prompts_and_its_own_letter_in_their_ids(domain, tier):
+    least, letter = TIERS[tier]
+    rows = in_tier(domain, tier)
+    assert len(rows) >= least
+    assert all(re.fullmatch(rf"{domain}-{letter}\d{{3}}", row["id"]) for row in rows)
+
+
+@each_domain
+def test_files_hold_the_tiers_of_their_kind(domain):
+    for rows, tiers in ((HARMFUL[domain], ["explicit", "obscured"]), (BENIGN[domain], ["lookalike", "hard"])):
+        assert [tier for tier, _ in groupby(row.get("tier") for row in rows)] in (tiers, [None])
+
+
+@each_domain
 def test_a_domain_has_at_least_8_subcategories_and_benign_prompts_for_each(domain):
     found = {row["subcategory"] for row in HARMFUL[domain]}
     assert len(found) >= 8
     assert {row["subcategory"] for row in BENIGN[domain]} == found
 
 
+@each_domain
+def test_explicit_and_look_alike_prompts_cover_every_subcategory(domain):
+    found = {row["subcategory"] for row in HARMFUL[domain]}
+    for tier, least in (("explicit", 7), ("lookalike", 3)):
+        counts = Counter(row["subcategory"] for row in in_tier(domain, tier))
+        assert set(counts) == found
+        assert min(counts.values()) >= least
+
+
 @each_file
 def test_a_prompt_has_the_fields_of_the_datasheet_and_no_others(rows):
-    benign = "-b" in rows[0]["id"]
-    expected = ["id", "prompt", "subcategory", "form", *(["pair_id"] if benign else [])]
-    assert all(list(row) == expected for row in rows)
-    assert all(isinstance(value, str) and value == value.strip() != "" for row in rows for value in row.values())
+    for row in rows:
+        own = ["register", "tier"] if "tier" in row else []
+        paired = row.get("tier", "lookalike") == "lookalike" and "-b" in row["id"]
+        expected = ["id", "prompt", "subcategory", "form", *own, *(["pair_id"] if paired else [])]
+        assert list(row) == expected, row["id"]
+        assert all(isinstance(value, str) and value == value.strip() != "" for value in row.values()), row["id"]
 
 
 @each_domain
 def test_ids_name_domain_half_and_number(domain):
-    assert all(re.fullmatch(rf"{domain}-h\d{{3}}", row["id"]) for row in HARMFUL[domain])
-    assert all(re.fullmatch(rf"{domain}-b\d{{3}}", row["id"]) for row in BENIGN[domain])
+    assert all(re.fullmatch(rf"{domain}-[ho]\d{{3}}", row["id"]) for row in HARMFUL[domain])
+    assert all(re.fullmatch(rf"{domain}-[bd]\d{{3}}", row["id"]) for row in BENIGN[domain])
+
+
+@each_domain
+@each_tier
+def test_a_tier_has_all_registers_and_texts_of_several_lines(domain, tier):
+    rows = in_tier(domain, tier)
+    assert {row["register"] for row in rows} <= REGISTERS
+    shares = {name: share(rows, lambda row, name=name: row["register"] == name) for name in LEAST_REGISTERS}
+    assert {name: found for name, found in shares.items() if found < LEAST_REGISTERS[name]} == {}
+    assert share(rows, lambda row: row["register"] == "pasted" or "\n" in row["prompt"]) >= 0.11
 
 
 def test_no_id_is_used_twice_anywhere():
@@ -93,10 +145,12 @@ def test_no_id_is_used_twice_anywhere():
 
 
 @each_domain
-def test_each_benign_prompt_has_a_partner_of_its_own_in_the_same_subcategory(domain):
-    partners = {row["id"]: row["subcategory"] for row in HARMFUL[domain]}
-    assert all(partners.get(row["pair_id"]) == row["subcategory"] for row in BENIGN[domain])
-    assert max(Counter(row["pair_id"] for row in BENIGN[domain]).values()) == 1
+def test_each_look_alike_has_a_partner_of_its_own_in_the_same_subcategory(domain):
+    explicit = [row for row in HARMFUL[domain] if row.get("tier", "explicit") == "explicit"]
+    partners = {row["id"]: row["subcategory"] for row in explicit}
+    paired = [row for row in BENIGN[domain] if "pair_id" in row]
+    assert all(partners.get(row["pair_id"]) == row["subcategory"] for row in paired)
+    assert max(Counter(row["pair_id"] for row in paired).values()) == 1
 
 
 @each_file
