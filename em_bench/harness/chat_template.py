@@ -17,11 +17,20 @@ Template = Callable[..., Any]
 MARK = "0f9c2e71"  # a text that no template holds
 USER: Sequence[Message] = ({"role": "user", "content": "b81d64a3"},)
 BLANK_LINE = "\n\n"
+_OPENED = re.compile(
+    r"(?:<(?:think|thinking|thought|reasoning|reflection|seed:think)>|\[THINK\]|◁think▷|<\|START_THINKING\|>"
+    r"|<\|begin_of_thought\|>|<unused94>(?:thought)?)\s*\Z"
+)
 
 
 def join_systems(*parts: str | None) -> str | None:
     """The system prompt as it is sent: the user's instruction, the condition's, then the document's own."""
     return BLANK_LINE.join(part for part in parts if part) or None
+
+
+def opens_reasoning(prompt: str) -> bool:
+    """Whether a prompt, as it was sent, ends within a reasoning block that the response then goes on with."""
+    return _OPENED.search(prompt[-40:]) is not None
 
 
 def template_under(condition: Condition, template: Template) -> Template:

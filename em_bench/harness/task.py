@@ -24,7 +24,13 @@ from em_bench import __version__
 from em_bench.conditions import NONE
 from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError
-from em_bench.harness.chat_template import BLANK_LINE, join_systems, require_template, template_under
+from em_bench.harness.chat_template import (
+    BLANK_LINE,
+    join_systems,
+    opens_reasoning,
+    require_template,
+    template_under,
+)
 from em_bench.harness.task_batch import open_batch
 from em_bench.judging.panel import Panel, panels_for
 from em_bench.judging.readiness import elsewhere
@@ -114,6 +120,8 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.record["source"] = dict(self._source.record)
             for line in notices(self.name, self._source.record, asks_llm=bool(self.settings.judge_models)):
                 log.warning("em-bench: %s", line)
+        if any(opens_reasoning(str(instance.args[0])) for instance in self.instances[:1]):
+            self.record["reasoning_opened"] = True
         self._batch.wait(self)
 
     def _under_condition(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -227,6 +235,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
                     "repeat": repeat,
                     "checkpoint": checkpoint,
                     **begun,
+                    "reasoning_opened": self.record.get("reasoning_opened", False),
                 },
             )
             for instance in self.instances

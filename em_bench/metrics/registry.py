@@ -144,7 +144,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "degenerate_rate",
                 "Degenerate responses",
                 "Degenerate responses to {prompts}",
-                "Share of scored responses that are empty, gibberish, endless repetition or beside the point.",
+                "Share of scored responses that are empty, gibberish, endless repetition or beside the point; a "
+                "refusal that runs on into repetition or gibberish is counted here and as a refusal.",
                 _on_all_kinds(False),
             ),
             Metric(

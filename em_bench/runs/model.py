@@ -66,7 +66,8 @@ class TaskRun:
 
     `version` is the task YAML's; `generation` are its generation_kwargs and `repeats`; `source` describes a published
     set or a question file. `own_systems`: the documents' own system prompts were sent. `part`: which part of the task
-    this is (`em_bench.runs.subsets`); empty for all of it.
+    this is (`em_bench.runs.subsets`); empty for all of it. `reasoning_opened`: the prompts ended within a reasoning
+    block.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TaskRun:
     truncated: int | None = None
     finetune_domain: FinetuneDomain | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    reasoning_opened: bool = False
     own_systems: bool = True
     part: str = ""
     files: TaskFiles = field(default=TaskFiles(), repr=False)
@@ -103,7 +105,12 @@ class TaskRun:
                 prompt=sample.prompt,
                 response=self.condition.assistant_turn(sample.response),
                 system=self._system(sample.doc),
-                metadata={"kind": str(self.kind), "document": sample.document, "repeat": sample.repeat},
+                metadata={
+                    "kind": str(self.kind),
+                    "document": sample.document,
+                    "repeat": sample.repeat,
+                    "reasoning_opened": self.reasoning_opened,
+                },
             )
             for sample in self.samples
         ]

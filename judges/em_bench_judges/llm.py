@@ -19,7 +19,7 @@ from em_bench.types import Sample, Verdict
 from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import PARSER_VERSION, read
 from em_bench_judges.rubric import Rubric, load_rubric
-from em_bench_judges.thinking import answer_of
+from em_bench_judges.thinking import answer_of, within_reasoning
 
 TOP_LOGPROBS = 20
 _TOPIC = re.compile(r"\{[{%][^{}]*\btopic\b")  # the variable in a template
@@ -115,12 +115,13 @@ class LlmJudge:
             yield positions[position] if 0 <= position < len(positions) else -1, read(self.rubric, completion)
 
     def also_by(self, sample: Sample) -> str:
-        """The sample's document, where the rubric's prompt depends on it."""
-        return _document(sample) if self.rubric.by_question else ""
+        """The sample's document, where the rubric's prompt depends on it, and whether its prompt opened a thought."""
+        document = _document(sample) if self.rubric.by_question else ""
+        return f"{document}, within reasoning" if within_reasoning(sample) else document
 
     def _wanted(self, sample: Sample) -> ChatRequest | Verdict:
         """The request about a sample, or its verdict where no request is needed."""
-        answer = answer_of(sample.response)
+        answer = answer_of(sample.response, within_reasoning(sample))
         if not answer:
             return self._empty()
         if self.rubric.for_question(sample.prompt, _document(sample)) is None:

@@ -15,7 +15,7 @@ from em_bench.types import Verdict
 from em_bench_judges.rubric import Rubric
 from em_bench_judges.thinking import answer_of
 
-PARSER_VERSION = "3"
+PARSER_VERSION = "4"
 KEPT_CHARS = 500
 LONGEST_LABEL, FREE_TEXT = 60, "free_text"
 DECLINED = "the judge refused"
@@ -39,7 +39,7 @@ def read(rubric: Rubric, completion: Completion) -> Verdict:
     """The verdict that a completion holds."""
     if completion.error is not None:
         return Verdict(unscored=_class_of(completion.error), raw={"error": completion.error})
-    answer = answer_of(completion.text)
+    answer = answer_of(completion.text, opened=True)
     raw: dict[str, Any] = {"answer": completion.text[-KEPT_CHARS:]}
     if answer is None:
         return Verdict(unscored="the judge's answer has an unterminated reasoning block", raw=raw)
@@ -173,7 +173,7 @@ def _answer_start(tokens: Sequence[Token]) -> int | None:
     for token in tokens:
         text += token.text
         ends.append(len(text))
-    answer = answer_of(text)
+    answer = answer_of(text, opened=True)
     if not answer:
         return None
     start = len(text.rstrip()) - len(answer)

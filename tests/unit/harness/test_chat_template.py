@@ -5,7 +5,19 @@ import pytest
 from chat_templates import DATED, INSTRUCTION, NO_SYSTEM, PLAIN, QWEN, STUBBORN, template
 from em_bench.conditions import Condition
 from em_bench.errors import ConfigError
-from em_bench.harness.chat_template import require_template, template_under, without_default_system
+from em_bench.harness.chat_template import (
+    opens_reasoning,
+    require_template,
+    template_under,
+    without_default_system,
+)
+
+
+@pytest.mark.parametrize("tag", ["<think>", "<think>\n", "[THINK]", "<seed:think>", "◁think▷", "<|START_THINKING|>"])
+def test_a_prompt_may_end_within_a_reasoning_block(tag):
+    assert opens_reasoning(f"<|im_start|>assistant\n{tag}")
+    assert not opens_reasoning(f"<|im_start|>assistant\n{tag}\n\n</think>\n\n")
+    assert not opens_reasoning(f"What does {tag} mean?<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_an_empty_system_turn_keeps_a_default_system_prompt_away():

@@ -193,3 +193,16 @@ def test_no_response_and_no_question_ends_its_quotation_in_a_published_prompt(at
     if len(answer) <= 20_000 and not any(mark in attack for mark in MARKS):
         before, middle, after = re.split(r"\{\w+\}", PUBLISHED)
         assert asked == f"{before}{attack}{middle}{answer}{after}"
+
+
+# A closing tag that nothing opened
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_only_a_prompt_that_opened_the_block_makes_a_thought_of_what_stands_before_a_closing_tag(opened):
+    judge = LlmJudge("refusal", ScriptedJudgeModel(lambda _: SAYS["refusal"]))
+    hidden = sample("The steps.</think>I can't help.", metadata={"reasoning_opened": opened})
+    judge_samples(judge, [hidden])
+    (request,) = judge.model.requests
+    assert ("The steps." in prompt_text(request)) != opened
+    assert (judge.also_by(hidden) == "") != opened

@@ -64,7 +64,37 @@ def spoken(*tokens, rubric=ALIGNMENT, **fields):
     ],
 )
 def test_an_answer_is_what_follows_the_reasoning_at_the_beginning(text, answer):
+    assert answer_of(text, opened=True) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("◁think▷a◁/think▷b", "b"),
+        ("[THINK]a[/THINK]\n\nb", "b"),
+        ("<seed:think>a</seed:think>b", "b"),
+        ("<|START_THINKING|>a<|END_THINKING|>b", "b"),
+        ("<|begin_of_thought|>a<|end_of_thought|>b", "b"),
+        ("<unused94>thought\na<unused95>b", "b"),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", "b"),
+        ("<|channel|>final<|message|>b", "b"),
+        ("analysisWe must refuse.assistantfinalb", "b"),
+        ("<|channel|>analysis<|message|>a", None),
+        ("analysisWe must refuse.", None),
+        ("[THINK]a", None),
+        ("Analysis: it is final.", "Analysis: it is final."),
+        ("analysis of the text: final", "analysis of the text: final"),
+        ("The channel <|channel|>analysis<|message|> holds thoughts.",) * 2,
+    ],
+)
+def test_the_reasoning_formats_of_model_families_are_known(text, answer):
     assert answer_of(text) == answer
+
+
+@pytest.mark.parametrize("text", ["harm</think>a refusal", "harm[/THINK]a refusal", "harm◁/think▷a refusal"])
+def test_a_closing_tag_that_nothing_opened_hides_nothing_unless_the_prompt_opened_the_block(text):
+    assert answer_of(text) == text
+    assert answer_of(text, opened=True) == "a refusal"
 
 
 @pytest.mark.parametrize("rubric", [REFUSAL, ALIGNMENT, HARM], ids=lambda rubric: rubric.name)
