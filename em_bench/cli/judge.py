@@ -81,10 +81,10 @@ def judge_command(
 
 def _show_judged(runs: "Sequence[Run]") -> None:
     from em_bench.reports.rates import rate_parts
-    from em_bench.runs.rates import summarize
+    from em_bench.runs.rates import rates_with_tiers
 
     show(f"written: {run.path}" for run in runs)
-    show(rate_parts(summarize(runs)))
+    show(rate_parts(rates_with_tiers(runs)))
 
 
 @command(app, "summarize", "docs/run.md")

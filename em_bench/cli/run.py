@@ -60,6 +60,13 @@ def run_command(
     tasks: Annotated[
         str | None, typer.Option(metavar="NAMES", help=f"Tasks and groups: a,b. By default {SUITE}.")
     ] = None,
+    tiers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Ask only prompts of these tiers: explicit,obscured,adversarial,lookalike,hard. By default all.",
+        ),
+    ] = None,
     include_path: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A folder with task YAMLs of your own.")
     ] = None,
@@ -140,6 +147,7 @@ def run_command(
         engine_arguments=engine_arguments(model_arg),
         batch_size=batch_size,
         tasks=[name.strip() for name in (tasks or "").split(",") if name.strip()],
+        tiers=[name.strip() for name in (tiers or "").split(",") if name.strip()],
         include_path=include_path,
         questions=questions,
         published_dir=published_dir,
@@ -207,9 +215,9 @@ def _show_decided(decided: "Decided", as_json: bool) -> None:
 
 def _show_outcome(runs: "Sequence[Run]", as_json: bool) -> None:
     from em_bench.reports.outcome import outcome_parts
-    from em_bench.runs.rates import summarize
+    from em_bench.runs.rates import rates_with_tiers
 
     if as_json:
-        show_json([line.to_dict() for line in summarize(runs)])
+        show_json([line.to_dict() for line in rates_with_tiers(runs)])
     else:
         show(outcome_parts(runs))

@@ -23,6 +23,7 @@ class Aspect(StrEnum):
     KIND = "kind"
     DOMAIN = "domain"
     TASK_VERSION = "task version"
+    TIERS = "tiers of prompts"
     CONDITION = "condition"
     CHAT_TEMPLATE = "chat template"
     SYSTEM_PROMPT = "system prompt"
@@ -39,6 +40,7 @@ class Aspect(StrEnum):
     SEED = "seed"
 
 
+OF_PROMPTS = (Aspect.PROMPTS, Aspect.PROMPT_SET, Aspect.PROMPT_COUNT)
 NOTHING: frozenset[Aspect] = frozenset()
 
 
@@ -97,9 +99,13 @@ def mismatches(
     for name, before in baseline.tasks.items():
         after = candidate.tasks.get(name)
         if after is not None and after != before:
-            for aspect, judge, *values in _differing(before, after):
-                if aspect not in may_differ and (not judge or judges is None or judge in judges):
-                    tasks_of.setdefault((aspect, judge, values[0], values[1]), []).append(name)
+            found = [
+                each
+                for each in _differing(before, after)
+                if each[0] not in may_differ and (not each[1] or judges is None or each[1] in judges)
+            ]
+            for difference in _without_what_follows(found):
+                tasks_of.setdefault(difference, []).append(name)
     reasons = [] if Aspect.TASKS in may_differ else _missing(baseline, candidate)
     return reasons + [
         Mismatch(aspect, before, after, tuple(names), judge)
@@ -132,6 +138,14 @@ def _missing(baseline: RunSetup, candidate: RunSetup) -> list[Mismatch]:
         return []
     extra = [name for name in candidate.tasks if name not in baseline.tasks] or list(candidate.tasks)
     return [Mismatch(Aspect.TASKS, _some(missing), _some(extra), missing)]
+
+
+def _without_what_follows(found: Sequence[tuple[Aspect, str, str, str]]) -> list[tuple[Aspect, str, str, str]]:
+    """Another version has other prompts, and other tiers are other prompts: that alone says what to do."""
+    aspects = {aspect for aspect, *_ in found}
+    if Aspect.TASK_VERSION in aspects:
+        return [each for each in found if each[0] is Aspect.TASK_VERSION]
+    return [each for each in found if Aspect.TIERS not in aspects or each[0] not in OF_PROMPTS]
 
 
 def _differing(before: TaskSetup, after: TaskSetup) -> Iterator[tuple[Aspect, str, str, str]]:

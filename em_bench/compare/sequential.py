@@ -29,7 +29,7 @@ from em_bench.runs.scored_files import ScoredFile
 
 SHARE = 0.2
 """The share of alpha that stopping early may spend; the rest is the gate's at the end."""
-MAY_DIFFER = frozenset({Aspect.TASKS, Aspect.PROMPTS, Aspect.PROMPT_SET, Aspect.PROMPT_COUNT})
+MAY_DIFFER = frozenset({Aspect.TASKS, Aspect.TIERS, Aspect.PROMPTS, Aspect.PROMPT_SET, Aspect.PROMPT_COUNT})
 SEED = 1234  # lm-eval's own
 
 

@@ -61,6 +61,7 @@ def _settings(
         Aspect.KIND: str(task.kind),
         Aspect.DOMAIN: task.domain or "none",
         Aspect.TASK_VERSION: task.version,
+        Aspect.TIERS: ", ".join(task.tiers) or "none",
         Aspect.CONDITION: _condition(condition),
         Aspect.CHAT_TEMPLATE: template if task.chat_template else "off",
         Aspect.SYSTEM_PROMPT: _hash(task.system_instruction) if task.system_instruction else "none",

@@ -66,7 +66,8 @@ def forecast_run(options: EvaluateOptions) -> RunForecast:
 def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
     """Raises `ConfigError` or `PrerequisiteError` for options that do not fit, before anything is loaded."""
     own = {"questions": options.questions, "published_dir": options.published_dir}
-    settings = options.judges.settings(repeats=options.repeats, **_present(**own))
+    asked = _present(repeats=options.repeats, tiers=list(options.tiers) or None, **own)
+    settings = options.judges.settings(**asked)
     tasks, questions, domain = _tasks(options)
     if domain is not None:
         settings = _with_topic(settings, str(domain["name"]))
@@ -85,6 +86,7 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
         conditions=_conditions(options, settings),
         metadata=_present(
             repeats=options.repeats,
+            tiers=list(settings.tiers) or None,
             questions=questions,
             published_dir=options.published_dir,
             finetune_domain=domain,

@@ -17,7 +17,8 @@ class EvaluateOptions:
 
     `engine` is `vllm` or `hf` (by default vllm where it is installed) and `engine_arguments` load the checkpoint.
     `conditions` are names, defined in `conditions_file` or the settings' own. `finetune_domain` is a theme of
-    `em_published_mishra`, or a question file. `output` is `runs/<checkpoint>` by default.
+    `em_published_mishra`, or a question file. `tiers` are those of the prompts to ask, by default all. `output` is
+    `runs/<checkpoint>` by default.
     """
 
     checkpoint: str
@@ -26,6 +27,7 @@ class EvaluateOptions:
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     batch_size: str | None = None
     tasks: Sequence[str] = ()
+    tiers: Sequence[str] = ()
     include_path: Path | None = None
     questions: Path | None = None
     published_dir: Path | None = None

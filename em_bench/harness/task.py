@@ -13,6 +13,7 @@ Keys that a task YAML has beyond lm-eval's own:
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ from em_bench.notices import one_line_errors
 from em_bench.prompts.files import prompt_set_hash
 from em_bench.prompts.published.locate import WHERE
 from em_bench.prompts.questions import agreed_on, generation_of
-from em_bench.prompts.sources import WAYS, load_source, notices
+from em_bench.prompts.sources import WAYS, Source, load_source, notices
+from em_bench.prompts.tiers import at_tiers, tiers_of
 from em_bench.runs.provenance import CHECKPOINT_KEYS
 from em_bench.text import message_line
 from em_bench.types import DOMAINS, Sample, Verdict
@@ -64,7 +66,7 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             self.settings = load_settings(metadata)
             self._batch = open_batch(self.settings)
             unreachable = self._batch.unreachable
-            self._source = load_source({**config, "metadata": metadata}, self.settings, unreachable)
+            self._source = self._load({**config, "metadata": metadata}, unreachable)
             self._batch.add(self)
             # before generation: a judge that cannot be loaded must not cost a run
             self.panels: list[Panel] = panels_for(self.kind, self.settings, metadata, self.own_rubric, self._batch.pool)
@@ -84,6 +86,11 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
                 config["repeats"] = self.settings.repeats
             super().__init__(config=config)
             self._generation_kwargs = dict(self.config.generation_kwargs or {})
+
+    def _load(self, config: Mapping[str, Any], unreachable: set[str]) -> Source:
+        source = load_source(config, self.settings, unreachable)
+        rows = at_tiers(source.rows, self.kind, self.settings.tiers, self.settings.condition, source.place)
+        return replace(source, rows=rows)
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
         """The prompts as lm-eval's dataset, in memory: nothing is fetched and no cache is written."""
@@ -112,6 +119,8 @@ class JudgedTask(ConfigurableTask):  # type: ignore[misc]
             "chat_template": bool(kwargs.get("apply_chat_template")),
             "system_instruction": kwargs.get("system_instruction"),
         }
+        if tiers := tiers_of(self._source.rows):
+            self.record["tiers"] = tiers
         if (condition := self.settings.condition) != NONE:
             self.record["condition"] = condition.to_dict()
         if self.settings.finetune_domain:

@@ -11,7 +11,7 @@ from em_bench.errors import ResultError
 from em_bench.reports.effects import effect_parts, narrow_parts
 from em_bench.reports.rates import rate_parts
 from em_bench.runs.model import Run
-from em_bench.runs.rates import summarize
+from em_bench.runs.rates import rates_with_tiers
 
 
 def outcome_parts(runs: Sequence[Run]) -> Iterator[RenderableType]:
@@ -19,7 +19,7 @@ def outcome_parts(runs: Sequence[Run]) -> Iterator[RenderableType]:
     if NONE.name in conditions and len(conditions) > 1:
         yield from effect_parts(effects(runs))
     else:
-        yield from rate_parts(summarize(runs))
+        yield from rate_parts(rates_with_tiers(runs))
     yield from _narrow(runs)
     yield from (f"written: {run.path}" for run in runs)
 

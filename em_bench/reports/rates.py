@@ -49,28 +49,29 @@ def rate_tables(lines: Sequence[TaskRate]) -> Iterator[tuple[str, RenderableType
 
     Cells: the rate or mean, its 95 % interval, n scored, and what share is unscored.
     """
-    columns = list(dict.fromkeys(map(_column, lines)))
+    columns = list(dict.fromkeys(_column(line) for line in lines if not line.tier))
     judges = list(dict.fromkeys(line.judge for line in lines))
-    groups: dict[tuple[str, Kind, MetricKey], list[TaskRate]] = {}
+    groups: dict[tuple[str, Kind, MetricKey, bool], list[TaskRate]] = {}
     for line in lines:
         # the labels of one judge stand together
         metric = MetricKey(LABEL) if line.metric.name == LABEL else line.metric
-        groups.setdefault((line.judge, line.kind, metric), []).append(line)
-    for judge, kind, metric in sorted(
-        groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name))
-    ):
-        yield shown(f"{heading(kind, metric)}, judge {judge}"), _table(groups[judge, kind, metric], columns)
+        groups.setdefault((line.judge, line.kind, metric, bool(line.tier)), []).append(line)
+    for key in sorted(groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name), key[3])):
+        judge, kind, metric, by_tier = key
+        own = list(dict.fromkeys(map(_column, groups[key]))) if by_tier else columns
+        yield shown(f"{heading(kind, metric)}{' by tier' if by_tier else ''}, judge {judge}"), _table(groups[key], own)
     yield from _notes(lines)
 
 
 def _column(line: TaskRate) -> str:
     name = line.checkpoint if line.condition == NONE.name else f"{line.checkpoint} [condition {line.condition}]"
-    return shown(name)
+    return shown(f"{name}: {line.tier}" if line.tier else name)
 
 
 def _row(line: TaskRate) -> str:
     """The task, and the label where a metric has one."""
-    return shown(f"{line.task}{line.metric.suffix if line.metric.name == LABEL else ''}")
+    task = line.task.removesuffix(f" [{line.tier}]")
+    return shown(f"{task}{line.metric.suffix if line.metric.name == LABEL else ''}")
 
 
 def _table(lines: Sequence[TaskRate], columns: Sequence[str]) -> RenderableType:

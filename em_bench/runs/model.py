@@ -64,10 +64,10 @@ class TaskFiles:
 class TaskRun:
     """One task of a run: how it was asked, its samples, and who judged them.
 
-    `version` is the task YAML's; `generation` are its generation_kwargs and `repeats`; `source` describes a published
-    set or a question file. `own_systems`: the documents' own system prompts were sent. `part`: which part of the task
-    this is (`em_bench.runs.subsets`); empty for all of it. `reasoning_opened`: the prompts ended within a reasoning
-    block.
+    `version` is the task YAML's; `tiers` are those of the prompts, empty where they have none; `generation` are its
+    generation_kwargs and `repeats`; `source` describes a published set or a question file. `own_systems`: the
+    documents' own system prompts were sent. `part`: which part of the task this is (`em_bench.runs.subsets`); empty
+    for all of it. `reasoning_opened`: the prompts ended within a reasoning block.
     """
 
     name: str
@@ -77,6 +77,7 @@ class TaskRun:
     judges: Mapping[str, JudgeRecord] = field(default_factory=dict)
     condition: Condition = NONE
     version: str = ""
+    tiers: tuple[str, ...] = ()
     generation: Mapping[str, Any] = field(default_factory=dict)
     em_bench_version: str = ""
     prompt_set_sha256: str = ""

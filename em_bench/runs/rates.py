@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from em_bench.conditions import NONE
 from em_bench.metrics.rates import Clusters, Measure
-from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.registry import Definition, Kind, MetricKey, refusal_metric
 from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
 from em_bench.runs.judge_versions import version_warnings
@@ -19,11 +19,12 @@ from em_bench.runs.model import JudgeRecord, Run, TaskRun
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scales import Scales
 from em_bench.runs.scored_files import ALL_QUESTIONS, STORED, ScoredFile, read_scored
-from em_bench.runs.subsets import Part, in_parts
+from em_bench.runs.subsets import Part, in_parts, tiers_in
 from em_bench.stats.intervals import Rate
 
 log = logging.getLogger(__name__)
 
+TIERED = (Kind.HARMFUL, Kind.BENIGN)
 NO_VERDICT = "no verdict is stored"
 # what differs from one message to the next, where the reason is the same
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\b0x[0-9a-f]+\b|(?<!HTTP )\b\d[\d.,]*\b", re.IGNORECASE)
@@ -35,7 +36,8 @@ class TaskRate:
 
     `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares if all unscored were
     misses, and hits. `reasons` counts the task's unscored responses by reason; `agreement` is Krippendorff's alpha of a
-    jury, by axis. `part` names the part of the task that it is of, if one.
+    jury, by axis. `part` names the part of the task that it is of, if one, and
+    `tier` does so where that is a tier beside the rate of the whole.
     """
 
     checkpoint: str
@@ -52,6 +54,7 @@ class TaskRate:
     reasons: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, float | None] | None = None
     part: str = ""
+    tier: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"metric": str(self.metric)}
@@ -75,7 +78,20 @@ def read_and_summarize(
             scored += [rate for file in read_scored(path, scales) for rate in _rates_of_file(file, definition)]
     for warning in version_warnings(runs):
         log.warning("em-bench: %s", warning)
-    return summarize([in_parts(run, by) for run in runs] if by else runs, definition) + scored
+    own = summarize([in_parts(run, by) for run in runs], definition) if by else rates_with_tiers(runs, definition)
+    return own + scored
+
+
+def rates_with_tiers(runs: Sequence[Run], definition: Definition = Definition.BETLEY) -> list[TaskRate]:
+    """The rates of every task and judge, then the refusals by tier of tasks whose prompts are of several."""
+    several = [replace(run, tasks={n: t for n, t in run.tasks.items() if len(tiers_in(t)) > 1}) for run in runs]
+    # what a judge left unscored is counted with the whole task
+    by_tier = [
+        replace(rate, tier=rate.part, reasons={}, agreement=None)
+        for rate in summarize([in_parts(run, Part.TIER) for run in several], definition)
+        if rate.kind in TIERED and rate.metric.name == refusal_metric(rate.kind)
+    ]
+    return summarize(runs, definition) + by_tier
 
 
 def summarize(runs: Iterable[Run], definition: Definition = Definition.BETLEY) -> list[TaskRate]:

@@ -10,7 +10,7 @@ from em_bench.runs.model import TaskRun
 
 FIELDS = (
     *("kind", "domain", "em_bench_version", "prompt_set_sha256", "chat_template", "system_instruction"),
-    *("max_gen_toks", "truncated", "finetune_domain", "source", "reasoning_opened"),
+    *("max_gen_toks", "truncated", "finetune_domain", "source", "reasoning_opened", "tiers"),
 )
 
 

@@ -21,13 +21,16 @@ from em_bench.runs.model import Run, TaskRun
 from em_bench.runs.provenance import GENERATION_KEYS, Checkpoint, command, scalars
 from em_bench.runs.rates import summarize, unscored_reasons
 from em_bench.runs.read import find_runs, is_run, read_run
+from em_bench.runs.subsets import NO_PART, Part, part_of
+from em_bench.tiers import Tier
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
-SUBSETS = {Kind.HARMFUL: "subcategory", Kind.BENIGN: "subcategory", Kind.PROBE: "theme"}
+SUBSETS = {Kind.HARMFUL: Part.SUBCATEGORY, Kind.BENIGN: Part.SUBCATEGORY, Kind.PROBE: Part.THEME}
 # set when a run is published; annotations do not affect the content id
 ANNOTATIONS = ("demonstration", "baseline", "base_family", "method")
 LONG = 200
+_LATER = {"tasks": "tiers", "rates": "subset_of"}
 _FINITE = {"allow_inf_nan": False}
 
 
@@ -63,11 +66,13 @@ class TaskRecord:
     truncated: int | None
     generation: Mapping[str, Any]
     judges: tuple[JudgeRecord, ...]
+    tiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RateRecord:
-    """One rate, in 0..1, of a task or of the part of it that `subset` names (a subcategory or a theme; else empty).
+    """One rate, in 0..1, of a task or of the part of it that `subset` names (a subcategory, a theme or a tier; else
+    empty). `subset_of` is `tier` where that is a tier.
 
     A mean of scores is in the judge's own unit. `worst` and `best` are the lowest and the highest rate there could be,
     whatever the unscored responses are; of a mean they are its interval.
@@ -89,6 +94,7 @@ class RateRecord:
     unscored: int
     worst: float
     best: float
+    subset_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +150,13 @@ def content_id(result: RunResult) -> str:
 
 
 def to_dict(result: RunResult) -> dict[str, Any]:
-    """Plain JSON values."""
-    return dict(json.loads(json.dumps(asdict(result), default=dict)))
+    """Plain JSON values; fields that files of earlier versions lack are there only where they say something."""
+    values = dict(json.loads(json.dumps(asdict(result), default=dict)))
+    for part, later in _LATER.items():
+        for each in values[part]:
+            if not each[later]:
+                del each[later]
+    return values
 
 
 def from_dict(values: Mapping[str, Any], where: str = "RunResult") -> RunResult:
@@ -216,6 +227,7 @@ def _task_record(task: TaskRun) -> TaskRecord:
         truncated=task.truncated,
         generation=scalars(task.generation, (*GENERATION_KEYS, "repeats")),
         judges=tuple(_judge_record(task, judge) for judge in task.judges.values()),
+        tiers=task.tiers,
     )
 
 
@@ -236,16 +248,18 @@ def _judge_record(task: TaskRun, judge: model.JudgeRecord) -> JudgeRecord:
 
 
 def _rates(run: Run, task: TaskRun, definition: Definition) -> Iterator[RateRecord]:
-    """The rates of the whole task, then those of its parts."""
+    """The rates of the whole task, then those of its parts and of its tiers."""
     yield from _rates_of(run, task, "", definition)
-    key = SUBSETS[task.kind]
-    parts = dict.fromkeys(str(sample.doc[key]) for sample in task.samples if sample.doc.get(key))
-    for part in parts if len(parts) > 1 else ():
-        samples = tuple(sample for sample in task.samples if str(sample.doc.get(key)) == part)
-        yield from _rates_of(run, replace(task, samples=samples), part, definition)
+    for by in (SUBSETS[task.kind], Part.TIER):
+        parts = dict.fromkeys(part_of(task, sample, by) for sample in task.samples)
+        parts.pop(NO_PART, None)
+        for part in parts if len(parts) > 1 or Tier.ADVERSARIAL in parts else ():
+            samples = tuple(sample for sample in task.samples if part_of(task, sample, by) == part)
+            of = "tier" if by is Part.TIER else ""
+            yield from _rates_of(run, replace(task, samples=samples), part, definition, of)
 
 
-def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> Iterator[RateRecord]:
+def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition, of: str = "") -> Iterator[RateRecord]:
     documents = _documents(task)
     for line in summarize([replace(run, tasks={task.name: task})], definition):
         rate = line.rate
@@ -266,6 +280,7 @@ def _rates_of(run: Run, task: TaskRun, subset: str, definition: Definition) -> I
                 unscored=rate.unscored,
                 worst=rate.low if line.worst is None else line.worst,
                 best=rate.high if line.best is None else line.best,
+                subset_of=of,
             )
 
 

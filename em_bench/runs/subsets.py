@@ -1,4 +1,4 @@
-"""A run's tasks in parts: by domain, by subcategory or by theme, where the documents say which they belong to.
+"""A run's tasks in parts: by domain, subcategory, theme or tier, where the documents say which they belong to.
 
 A published set asks prompts of several domains in one task; its rate in each of them is that of a part.
 """
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 
+from em_bench.metrics.registry import Kind
 from em_bench.runs.model import JudgedSample, Run, TaskRun
+from em_bench.tiers import Tier
 
 NO_PART = "none"
 
@@ -18,6 +20,7 @@ class Part(StrEnum):
     DOMAIN = "domain"
     SUBCATEGORY = "subcategory"
     THEME = "theme"
+    TIER = "tier"
 
 
 def in_parts(run: Run, by: Part) -> Run:
@@ -29,10 +32,25 @@ def in_parts(run: Run, by: Part) -> Run:
     return replace(run, tasks={part.name: part for part in parts})
 
 
+def tiers_in(task: TaskRun) -> list[str]:
+    """The tiers of a task's samples, in their order."""
+    return list(dict.fromkeys(tier for sample in task.samples if (tier := part_of(task, sample, Part.TIER)) != NO_PART))
+
+
+def part_of(task: TaskRun, sample: JudgedSample, by: Part) -> str:
+    """The part that a sample belongs to; `none` if to no part.
+
+    A harmful prompt within a condition that is meant to get past refusal is of the tier `adversarial`.
+    """
+    if by is Part.TIER and task.condition.adversarial and task.kind is Kind.HARMFUL and sample.doc.get(by):
+        return Tier.ADVERSARIAL
+    return str(sample.doc.get(by) or NO_PART)
+
+
 def _parts(task: TaskRun, by: Part) -> Iterator[TaskRun]:
     groups: dict[str, list[JudgedSample]] = {}
     for sample in task.samples:
-        groups.setdefault(str(sample.doc.get(by) or NO_PART), []).append(sample)
+        groups.setdefault(part_of(task, sample, by), []).append(sample)
     if set(groups) <= {NO_PART}:
         yield task
         return

@@ -128,7 +128,7 @@ def parent_of_condition(entry: Entry, siblings: Sequence[Entry]) -> Entry | None
 
 def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
     whole = [rate for rate in entry.result.rates if rate.judge == judge and not rate.subset]
-    parts = [rate for rate in entry.result.rates if rate.judge == judge and rate.subset]
+    parts = [rate for rate in entry.result.rates if rate.judge == judge and rate.subset and not rate.subset_of]
     before = {(r.task, r.metric, r.subset): r for r in (parent.result.rates if parent else ()) if r.judge == judge}
     changes = differences(entry, parent)
 

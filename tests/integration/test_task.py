@@ -472,3 +472,15 @@ def test_in_any_other_program_an_error_is_an_exception(write_task, judges, monke
     monkeypatch.setattr(sys, "argv", [command])
     with pytest.raises(ConfigError):
         load(write_task(domain="medicine"), ["em_tiny"])
+
+
+TIERED = [{"id": str(n), "prompt": f"Q{n}?", "tier": t} for n, t in enumerate(["explicit", "obscured", "explicit"])]
+
+
+def test_tiers_choose_the_prompts_and_are_recorded(write_task, judges):
+    judges(LENGTH)
+    folder = write_task(rows=TIERED)
+    some = evaluate(folder, ["em_tiny"], metadata={"tiers": ["obscured"]})
+    assert [sample["doc"]["id"] for sample in some["samples"]["em_tiny"]] == ["1"]
+    assert record(some)["tiers"] == ["obscured"]
+    assert record(evaluate(folder, ["em_tiny"]))["tiers"] == ["explicit", "obscured"]

@@ -15,7 +15,7 @@ from em_bench import errors
 from places import ROOT
 
 CONTRACT = ("types", "errors", "judge", "judge_model", "testing")
-BASE = ("readers", "formats", "config", "conditions", "paths", "notices")
+BASE = ("readers", "formats", "config", "conditions", "tiers", "paths", "notices")
 # A room a line, from the ground up: what stands in one line does not know of each other.
 FLOORS = (
     ("text",),

@@ -174,3 +174,15 @@ def test_a_finetune_domain_is_a_name_or_a_name_with_its_task():
 def test_a_huge_value_does_not_flood_the_message():
     assert len(complaint({"repeats": "x" * 10**6})) < 200
     assert len(complaint({"judges": {"x": list(range(10**5))}})) < 200
+
+
+def test_tiers_are_a_list_or_names_with_commas(monkeypatch):
+    assert load_settings({"tiers": ["explicit", "hard"]}).tiers == ("explicit", "hard")
+    monkeypatch.setenv("EM_BENCH_TIERS", "obscured,hard")
+    assert load_settings().tiers == ("obscured", "hard")
+
+
+def test_an_unknown_tier_is_one_line_with_the_nearest_name():
+    assert complaint({"tiers": "explicit,obscure"}) == (
+        "--metadata: `tiers` names the tier 'obscure'; did you mean `obscured`?"
+    )

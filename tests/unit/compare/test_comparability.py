@@ -27,6 +27,7 @@ CHANGES = [
     (under("trigger"), Aspect.CONDITION),
     ({"generation": {"temperature": 1.0}}, Aspect.GENERATION),
     ({"version": "2.0"}, Aspect.TASK_VERSION),
+    ({"tiers": ("explicit",)}, Aspect.TIERS),
     ({"judges": judged_by("keyword", version="2")}, Aspect.JUDGE_VERSION),
     ({"judges": judged_by("llm")}, Aspect.JUDGE),
 ]
@@ -53,6 +54,16 @@ def test_what_a_caller_allows_may_differ(setup, change, aspect):
 def test_prompts_are_compared_by_text_where_both_have_them():
     (mismatch,) = mismatches(setup_of_run(made()), setup_of_run(made(rows=3)))
     assert (mismatch.aspect, mismatch.candidate) == (Aspect.PROMPTS, "3 (1 only here)")
+
+
+def test_other_tiers_say_alone_why_the_prompts_are_others():
+    (mismatch,) = mismatches(setup_of_run(made()), setup_of_run(made(rows=3, tiers=("explicit", "obscured"))))
+    assert str(mismatch) == "tiers of prompts: none against explicit, obscured (t)"
+
+
+def test_another_version_says_alone_why_the_prompts_are_others():
+    found = mismatches(setup_of_run(made()), setup_of_run(made(rows=3, version="2.0", tiers=("explicit",))))
+    assert [each.aspect for each in found] == [Aspect.TASK_VERSION]
 
 
 def test_prompts_are_compared_by_hash_and_number_where_one_side_is_published():

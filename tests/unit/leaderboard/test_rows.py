@@ -43,7 +43,6 @@ def test_each_judge_has_its_own_ranking():
     [
         ({"condition": "trigger"}, "condition trigger"),
         ({"version": "2.0"}, "other task version"),
-        ({"version": "2.0"}, "other prompt set"),
         ({"documents": 10}, "other number of prompts"),
         ({"demonstration": True}, "demonstration"),
     ],

@@ -173,3 +173,13 @@ def test_what_others_named_does_nothing_to_the_terminal(hostile):
     text.encode()
     assert not set(text) & set("\x1b\x07\u202e")
     assert ("a[bold]x[/y]b" in text) == (hostile == "[bold]x[/y]")
+
+
+def test_tiers_are_columns_of_a_table_of_their_own_below_that_of_the_tasks():
+    tiers = [replace(line(task=f"t [{tier}]"), part=tier, tier=tier) for tier in ("explicit", "obscured")]
+    text = printed([line(), *tiers])
+    assert text.index("harmful prompts (higher is better), judge") < text.index("(higher is better) by tier, judge")
+    assert [row.split() for row in text.splitlines() if row.startswith("task")] == [
+        ["task", "c"],
+        ["task", "c:", "explicit", "c:", "obscured"],
+    ]

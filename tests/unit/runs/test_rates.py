@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from em_bench.conditions import Condition
 from em_bench.metrics.registry import Kind
 from em_bench.runs.model import JudgedSample
-from em_bench.runs.rates import read_and_summarize, stable_reason, summarize
+from em_bench.runs.rates import rates_with_tiers, read_and_summarize, stable_reason, summarize
+from em_bench.runs.subsets import Part, in_parts
 from em_bench.stats.intervals import binary_rate, wilson
 from em_bench.types import Verdict
 from made_runs import judged_by, run_of, task_of, under
@@ -171,3 +173,32 @@ def test_a_scored_file_has_its_rates_over_questions_and_pooled(tmp_path):
     assert (pooled.rate.value, pooled.rate.n, pooled.rate.unscored) == (pytest.approx(2 / 3), 3, 1)
     assert lines["alignment_mean"].rate.value == 50.0
     assert list(pooled.reasons.values()) == [1]
+
+
+def tiered(*tiers, kind=Kind.HARMFUL, **fields):
+    samples = [
+        JudgedSample(f"p{n}", 0, "?", "!", {"j": verdict("refusal" if n % 2 else "compliance")}, {"tier": tier})
+        for n, tier in enumerate(tiers)
+    ]
+    return run_of(task_of("t", kind, samples, judge="j", **fields))
+
+
+def test_refusals_by_tier_come_after_the_rates_of_the_whole():
+    lines = rates_with_tiers([tiered("explicit", "explicit", "obscured")])
+    assert [(line.task, line.tier, str(line.metric), line.rate.n) for line in lines] == [
+        ("t", "", "refusal_rate", 3),
+        ("t", "", "degenerate_rate", 3),
+        ("t [explicit]", "explicit", "refusal_rate", 2),
+        ("t [obscured]", "obscured", "refusal_rate", 1),
+    ]
+
+
+def test_one_tier_has_no_rates_of_its_own():
+    assert {line.tier for line in rates_with_tiers([tiered("hard", "hard", kind=Kind.BENIGN)])} == {""}
+
+
+def test_harmful_prompts_within_an_adversarial_condition_are_one_tier():
+    wrapped = {"condition": Condition("persona", prefix="!", adversarial=True)}
+    harmful = in_parts(tiered("explicit", "obscured", **wrapped), Part.TIER)
+    benign = in_parts(tiered("lookalike", "hard", kind=Kind.BENIGN, **wrapped), Part.TIER)
+    assert (list(harmful.tasks), list(benign.tasks)) == (["t [adversarial]"], ["t [hard]", "t [lookalike]"])

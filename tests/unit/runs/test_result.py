@@ -54,6 +54,19 @@ def test_rates_of_parts_are_those_of_subcategories(run_folder):
     assert (rates["part False"].value, rates["part False"].n) == (0.0, 1)
 
 
+def test_rates_of_tiers_say_that_they_are(run_folder):
+    edit(samples_file(run_folder), lambda line: line["doc"].update(tier="hard" if line["doc"]["id"] == "p0" else "x"))
+    result = read_run_result(run_folder)
+    assert {rate.subset for rate in result.rates if rate.subset_of == "tier"} == {"hard", "x"}
+    assert from_dict(to_dict(result)) == result
+
+
+def test_fields_of_tiers_are_not_in_results_without_any(result):
+    values = to_dict(result)
+    assert not any("subset_of" in rate for rate in values["rates"])
+    assert not any("tiers" in task for task in values["tasks"])
+
+
 def test_nothing_secret_is_in_it(run_folder):
     edit(
         results_file(run_folder),
