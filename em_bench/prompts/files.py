@@ -1,7 +1,8 @@
 """Reads prompt and probe files: JSONL, one object a line, each with a unique `id` and a `prompt`.
 
 A file with a wrong line is refused, with the line and what to do: silently skipping a prompt would
-change what a rate means.
+change what a rate means. A row may carry the data set's `canary` (see `lm_eval_tasks/DATASHEET.md`), which is in the
+file for those who filter training data, and is no part of the prompt.
 """
 
 import hashlib
@@ -15,10 +16,11 @@ from em_bench.readers import json_lines, read_text
 from em_bench.text import shown
 
 REQUIRED = ("id", "prompt")
+CANARY = "canary"
 
 
 def load_prompts(path: Path, required: Iterable[str] = REQUIRED) -> list[dict[str, Any]]:
-    """The rows of a prompt file, all with the same keys. Raises `ConfigError` (file, line, what is wrong)."""
+    """The rows of a prompt file, all with the same keys and without the canary. Raises `ConfigError` (file, line, what is wrong)."""
     text = read_text(path, ConfigError, what="prompt file", hint="check `prompts` in the task")
     rows: list[dict[str, Any]] = []
     places: dict[str, str] = {}
@@ -32,7 +34,7 @@ def load_prompts(path: Path, required: Iterable[str] = REQUIRED) -> list[dict[st
         rows.append(row)
     if not rows:
         raise ConfigError(f"prompt file {path} is empty; it holds one JSON object a line with {', '.join(required)}")
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+    keys = list(dict.fromkeys(key for row in rows for key in row if key != CANARY))
     return [{key: row.get(key) for key in keys} for row in rows]
 
 

@@ -26,6 +26,13 @@ def test_rows_come_in_the_files_order_with_all_their_fields(prompt_file):
     ]
 
 
+def test_a_canary_is_in_the_file_alone(prompt_file):
+    canary = '{"id": "a", "prompt": "One?", "canary": "do not train on this"}\n'
+    rows, plain = load_prompts(prompt_file(canary)), load_prompts(prompt_file(GOOD))
+    assert rows == plain == [{"id": "a", "prompt": "One?"}]
+    assert prompt_set_hash(rows) == prompt_set_hash(plain)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
