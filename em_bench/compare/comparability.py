@@ -6,6 +6,7 @@ rubric and the judge model are part of a version). A caller names what may diffe
 always may: a quantised checkpoint is compared with the one it was made from.
 """
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -83,8 +84,16 @@ class Mismatch:
     def __str__(self) -> str:
         if self.aspect is Aspect.TASKS:
             return f"tasks: the candidate lacks {self.baseline}; it has {self.candidate}"
+        if self.aspect is Aspect.TASK_VERSION:
+            versions = f"{shown(self.baseline) or UNKNOWN} against {shown(self.candidate) or UNKNOWN}"
+            older = "candidate" if _numbers(self.candidate) < _numbers(self.baseline) else "baseline"
+            return f"prompt set {versions}: other prompts; evaluate the {older} again ({_some(self.tasks)})"
         what = f"judge {self.judge}" if self.judge else self.aspect
         return f"{what}: {shown(self.baseline)} against {shown(self.candidate)} ({_some(self.tasks)})"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def mismatches(
