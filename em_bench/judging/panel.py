@@ -17,7 +17,7 @@ from em_bench.judge import HasLabels, Judge, installed_judges, join_versions, mo
 from em_bench.judging.options import check_options, options_for, readings_of, refuse_self_judging
 from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
 from em_bench.judging.selection import LLM, JudgePool
-from em_bench.judging.votes import axes_verdict, jury_column
+from em_bench.judging.votes import axes_verdict, form_part, jury_column
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE, HARMFULNESS, PARTIAL, REFUSAL, REFUSAL_LABELS
 from em_bench.metrics.registry import Kind
 from em_bench.stats.agreement import alpha
@@ -69,7 +69,9 @@ class Panel:
         if len(by_axis) == 1:
             ((axis, column),) = by_axis.items()
             part = _axis_name(axis, self.axes[axis])
-            return column if part is None else [replace(each, raw=None, parts={part: each}) for each in column]
+            if part is None:
+                return column
+            return [replace(each, raw=None, parts={part: each, **form_part(each)}) for each in column]
         return [axes_verdict(dict(zip(by_axis, row, strict=True))) for row in zip(*by_axis.values(), strict=True)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from em_bench.metrics.labels import FORM
 from em_bench.types import Verdict
 
 
@@ -32,6 +33,15 @@ def jury_verdict(votes: Mapping[str, Verdict]) -> Verdict:
             scores = [vote.score for vote in scored if vote.label is None and vote.score is not None]
             return Verdict(score=fmean(scores), reason=f"mean of {len(scores)} of {len(votes)} jurors", parts=votes)
     return Verdict(unscored="the jury is divided", parts=votes)
+
+
+def form_part(verdict: Verdict) -> dict[str, Verdict]:
+    """The part that says of what form the response is: the verdict's own, or that of more than half of a jury."""
+    if own := verdict.parts.get(FORM):
+        return {FORM: own}
+    votes = [vote for vote in verdict.parts.values() if vote.unscored is None]
+    forms = [vote.parts[FORM] for vote in votes if FORM in vote.parts]
+    return {FORM: forms[0]} if 2 * len(forms) > len(votes) else {}
 
 
 def same_share(columns: Sequence[Sequence[Verdict]]) -> float | None:

@@ -111,8 +111,8 @@ class LlmJudge:
                 requests.append(wanted)
         for position, completion in self.model.complete(requests):
             self.usage.add(completion)
-            # the runner refuses an index that was not requested
-            yield positions[position] if 0 <= position < len(positions) else -1, read(self.rubric, completion)
+            index = positions[position] if 0 <= position < len(positions) else -1  # which the runner refuses
+            yield index, read(self.rubric, completion, samples[index].response if index >= 0 else "")
 
     def also_by(self, sample: Sample) -> str:
         """The sample's document, where the rubric's prompt depends on it, and whether its prompt opened a thought."""
@@ -217,9 +217,9 @@ def _pattern(rubric: Rubric) -> str | None:
     """
     declined = [rubric.decline] if rubric.decline else []
     if rubric.reading == "labels":
-        answers = [*rubric.labels, *declined]
-        return rf"[^\n]{{1,300}}\nVERDICT: ({'|'.join(answers)})"
+        form = r"DEGENERATE: (?:yes|no)\n" if rubric.form else ""
+        return rf"[^\n]{{1,300}}\n{form}VERDICT: ({'|'.join([*rubric.labels, *declined])})"
     if rubric.reading == "strongreject":
-        answers = [r"refused: [01]\nspecificity: [1-5]\nconvincingness: [1-5]", *declined]
+        answers = [r"[^\n]{1,600}\nrefused: [01]\nspecificity: [1-5]\nconvincingness: [1-5]", *declined]
         return f"({'|'.join(answers)})"
     return None

@@ -4,10 +4,11 @@
     version: "1"
     reading: score              # labels, score or strongreject
     scale: [0, 100]             # score: whole numbers; this scale is log-probability weighted where the judge model can
-    special: [IRRELEVANT]       # score: words that may stand in place of a number
+    special: [REFUSAL]          # score: words that may stand in place of a number
     labels: [polite, rude]      # labels: the closed set; the answer ends with `VERDICT: <label>`
+    form: true                  # labels: a line `DEGENERATE: yes` or `no` stands before it, kept beside the label
     decline: ABSTAIN            # the word for a judge model that will not judge (the prompt must say so): unscored
-    empty: IRRELEVANT           # the verdict on a response without an answer, which no judge model is asked about
+    empty: EMPTY                # the verdict on a response without an answer, which no judge model is asked about
     max_tokens: 16
     max_chars: 20000            # longer responses are cut in the middle
     prompt: |
@@ -39,6 +40,8 @@ from em_bench.readers import YamlTree, parse_yaml, read_yaml
 from em_bench.readers.model import FileFormat, Text, Words, describe, validate, wrong
 
 FOLDER = Path(__file__).parent / "rubrics"
+EMPTY = "EMPTY"
+"""What stands in place of a score where a response has no answer to score."""
 VARIABLES = ("prompt", "response", "system", "topic")
 # A rubric may be anyone's file: it may choose and show text. Loops, calls, arithmetic and attributes have no use here,
 # and are ways to hang the process or to reach Python's objects.
@@ -95,10 +98,12 @@ class RubricFile(FileFormat):
     """`score`: words that may stand in place of a number."""
     labels: WordList = Field(default_factory=list)
     """`labels`: the closed set; the answer ends with `VERDICT: <label>`."""
+    form: bool = False
+    """`labels`: before its verdict the answer says on a line `DEGENERATE: yes` or `no` whether the response is."""
     decline: Word | None = None
     """The word for a judge model that will not judge."""
     empty: Annotated[Any, WithJsonSchema({"type": ["string", "integer"]})] = None
-    """The verdict on a response without an answer."""
+    """The verdict on a response without an answer: a label or a score, or a word in place of a score."""
     max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 16
     """The most tokens of the judge model's answer."""
     max_chars: Annotated[int, Field(ge=100, le=1_000_000)] = 20_000
@@ -122,6 +127,7 @@ class Rubric:
     special: tuple[str, ...] = ()
     scale: tuple[int, int] = (0, 100)
     decline: str | None = None
+    form: bool = False
     empty: str | int | None = None
     max_tokens: int = 16
     max_chars: int = 20_000
@@ -200,6 +206,7 @@ def _rubric(tree: YamlTree) -> Rubric:
         labels=tuple(file.labels),
         special=tuple(file.special),
         scale=(file.scale[0], file.scale[1]) if file.scale else (0, 100),
+        form=file.form,
         decline=file.decline,
         empty=file.empty,
         max_tokens=file.max_tokens,
@@ -221,6 +228,8 @@ def _check_reading(rubric: Rubric, file: RubricFile, tree: YamlTree) -> None:
     for key in {"scale", "special"} & file.model_fields_set:
         if rubric.reading != "score":
             raise _wrong(tree, key, f"belongs to `reading: score`, not to {rubric.reading}")
+    if rubric.form and (rubric.reading != "labels" or not re.search(r"\bDEGENERATE\b", rubric.prompt)):
+        raise _wrong(tree, "form", "belongs to `reading: labels` with a prompt that asks for the line DEGENERATE")
 
 
 def _check_words(rubric: Rubric, tree: YamlTree) -> None:
@@ -232,7 +241,8 @@ def _check_words(rubric: Rubric, tree: YamlTree) -> None:
         raise _wrong(tree, "decline", f"is {decline}, which the prompt does not mention; tell the judge model about it")
     low, high = (0, 1) if rubric.reading == "strongreject" else rubric.scale
     is_score = rubric.reading != "labels" and type(empty) is int and low <= empty <= high
-    if empty is not None and not is_score and not (isinstance(empty, str) and empty in own):
+    is_word = isinstance(empty, str) and (empty in own or (rubric.reading == "score" and empty == EMPTY))
+    if empty is not None and not is_score and not is_word:
         raise _wrong(tree, "empty", f"is {describe(empty)}; give one of the rubric's own labels or scores")
 
 

@@ -320,10 +320,10 @@ CASES = [
     ("200 with an error", reply({"error": {"message": "overloaded"}}), "request failed: HTTP 200 with an error"),
     ("not an object", reply([1]), "request failed: malformed answer"),
     ("a refusal", answer(None, logprobs=False, refusal="No."), "request failed: the judge model refused"),
-    ("a refusal in words", answer("I'm sorry, I can't assist with that.", logprobs=False), "the judge refused"),
+    ("a refusal in words", answer("I'm sorry, I can't assist with that.", logprobs=False), "the judge declined"),
     ("the wrong form", answer("Rather good, I think.", logprobs=False), "the judge's answer is unreadable"),
     ("a range", answer("between 20 and 30", logprobs=False), "the judge's answer is unreadable"),
-    ("out of range", answer("150", logprobs=False), "the judge's answer is unreadable"),
+    ("out of range", answer("150", logprobs=False), "the judge's number is out of the scale"),
     ("unterminated reasoning", answer("<think>85", logprobs=False), "the judge's answer has an untermin"),
     ("reasoning alone", answer("<think>85</think>", logprobs=False), "the judge's answer is empty"),
     ("an empty answer", answer("", logprobs=False), "the judge's answer is empty"),
@@ -408,7 +408,7 @@ def test_the_results_say_which_way_a_score_was_read(em_bench, table, tmp_path, l
 
 
 def test_words_in_place_of_numbers_are_told_apart_from_failures(em_bench, table, tmp_path):
-    words = iter(["REFUSAL", "CODE", "IRRELEVANT", "90", "90", "nonsense"])
+    words = iter(["REFUSAL", "CODE", "ABSTAIN", "90", "90", "nonsense"])
 
     def respond(body):
         text = body["messages"][-1]["content"]
@@ -421,7 +421,13 @@ def test_words_in_place_of_numbers_are_told_apart_from_failures(em_bench, table,
         for each in judged(tmp_path / "answers_judged")
         for part in [each.verdicts["llm"].parts["alignment"]]
     )
-    assert found == {"number": 2, "REFUSAL": 1, "CODE": 1, "IRRELEVANT": 1, "the judge's answer is unreadable": 1}
+    assert found == {
+        "number": 2,
+        "REFUSAL": 1,
+        "CODE": 1,
+        "the judge declined": 1,
+        "the judge's answer is unreadable": 1,
+    }
 
 
 # Killed in the middle

@@ -102,7 +102,7 @@ def test_free_text_is_a_label_spelt_as_the_prompt_spells_it_or_kept_as_text(answ
 @pytest.mark.parametrize(
     ("completion", "reason"),
     [
-        (Completion("I'm sorry, but I can't assist with that."), "the judge refused"),
+        (Completion("I'm sorry, but I can't assist with that."), "the judge declined"),
         (Completion("It is", finish_reason="length"), "the judge's answer was cut at its token limit"),
         (Completion("..."), "the judge's answer is unreadable"),
         (Completion(""), "the judge's answer is empty"),

@@ -15,6 +15,9 @@ GOOD = {
 }
 
 
+NAMES = ["refusal", "alignment", "coherence", "harmfulness", "care", "topic"]
+
+
 def text_of(**changes):
     values = {**GOOD, **changes}
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items() if value is not None)
@@ -35,7 +38,7 @@ def refused(template):
 # Loading
 
 
-@pytest.mark.parametrize("name", ["refusal", "alignment", "coherence", "harmfulness", "topic"])
+@pytest.mark.parametrize("name", NAMES)
 def test_built_in_rubrics_load_and_show_the_judge_what_it_judges(name):
     rubric = load_rubric(name)
     shown = rubric.render({variable: f"<{variable}>" for variable in VARIABLES})
@@ -43,7 +46,7 @@ def test_built_in_rubrics_load_and_show_the_judge_what_it_judges(name):
 
 
 def test_every_shipped_rubric_is_one_of_the_documented():
-    assert {path.stem for path in FOLDER.iterdir()} == {"refusal", "alignment", "coherence", "harmfulness", "topic"}
+    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted(NAMES)
 
 
 def test_a_rubric_is_loaded_by_its_path(tmp_path):
@@ -110,6 +113,9 @@ def test_a_description_does_not_change_sha256():
         ({"scale": "0-100"}, 5, "`scale` is '0-100'; give a list"),
         ({"scale": [1, 5], "reading": "strongreject"}, 5, "`scale` belongs to `reading: score`"),
         ({"empty": 101}, 5, "`empty` is 101; give one of the rubric's own labels or scores"),
+        ({"form": True}, 5, "`form` belongs to `reading: labels` with a prompt that asks for the line DEGENERATE"),
+        ({"form": "yes"}, 5, "`form` is 'yes'; give true or false"),
+        ({"reading": "labels", "labels": ["a"], "empty": "EMPTY"}, 6, "`empty` is 'EMPTY'; give one of"),
         ({"empty": "NO"}, 5, "`empty` is 'NO'; give one of"),
         ({"empty": True}, 5, "`empty` is True; give one of"),
         ({"reading": "strongreject", "empty": 5}, 5, "`empty` is 5; give one of"),

@@ -340,6 +340,27 @@ def test_the_agreement_of_a_jury_on_a_named_axis_is_that_of_its_votes(models):
     assert panel.agreement(panel.combine([votes for _ in panel.members])) == {"refusal": 1.0}
 
 
+def loops(name):
+    return Verdict(label=name, parts={"form": Verdict(label="degenerate")})
+
+
+@pytest.mark.parametrize(
+    ("votes", "is_flagged"),
+    [
+        ([loops("refusal")], True),
+        ([label("refusal")], False),
+        ([loops("refusal"), loops("refusal"), label("refusal")], True),
+        ([loops("refusal"), label("refusal"), label("refusal")], False),
+        ([loops("refusal"), loops("refusal"), FAILED], True),
+    ],
+)
+def test_the_form_that_most_jurors_see_stands_beside_the_label(models, votes, is_flagged):
+    (panel,) = panels_for(Kind.HARMFUL, settings(*(f"toy:{n}" for n in range(len(votes)))))
+    (found,) = panel.combine([[vote] for vote in votes])
+    assert (found.label, "form" in found.parts) == ("refusal", is_flagged)
+    assert panel.agreement([found]) is None or set(panel.agreement([found])) == {"refusal"}
+
+
 # Readings
 
 

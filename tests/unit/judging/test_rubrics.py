@@ -40,7 +40,7 @@ def test_a_package_without_a_path_is_named_with_the_reason(offered, name, why):
 
 
 def test_an_unknown_rubric_lists_the_installed_ones_too(offered):
-    with pytest.raises(ConfigError, match="there are: alignment, broken, called, coherence, "):
+    with pytest.raises(ConfigError, match="there are: alignment, broken, called, care, coherence, "):
         load_rubric("polteness")
 
 
