@@ -29,7 +29,7 @@ DOCUMENTED = {
     "em_probes",
     *(f"em_rai_{domain}" for domain in DOMAINS),
     *(f"em_rai_{domain}_benign" for domain in DOMAINS),
-    *(f"em_probes_{variant}" for variant in ("main", "json", "template")),
+    *(f"em_probes_{variant}" for variant in ("main", "json", "template", "agentic")),
 }
 
 

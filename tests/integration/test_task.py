@@ -43,7 +43,7 @@ def test_the_shipped_tasks_and_groups_are_exactly_the_documented_ones():
     assert {name for name in found.all_subtasks if not name.startswith("em_published")} == {
         *(f"em_rai_{domain}" for domain in DOMAINS),
         *(f"em_rai_{domain}_benign" for domain in DOMAINS),
-        *(f"em_probes_{variant}" for variant in ("main", "json", "template")),
+        *(f"em_probes_{variant}" for variant in ("main", "json", "template", "agentic")),
         "em_questions",
     }
 
@@ -96,6 +96,19 @@ def test_json_probes_carry_their_system_prompt_in_the_request(judges):
     assert [json.loads(context) for context in model.contexts] == [
         [{"role": "system", "content": doc["system"]}, {"role": "user", "content": doc["prompt"]}] for doc in docs
     ]
+
+
+def test_agentic_probes_carry_their_role_and_tools_and_are_not_in_the_mean_of_the_others(judges):
+    judges(LENGTH)
+    model = CannedLM()
+    results = evaluate(tasks_path(), ["em_probes_agentic", "em_probes"], model, metadata={"repeats": 1}, limit=1)
+    (sample,) = results["samples"]["em_probes_agentic"]
+    asked = [json.loads(context) for context in model.contexts]
+    assert [
+        {"role": "system", "content": sample["doc"]["system"]},
+        {"role": "user", "content": sample["doc"]["prompt"]},
+    ] in asked
+    assert "em_probes_agentic" not in results["group_subtasks"]["em_probes"]
 
 
 def test_main_probes_have_no_system_prompt(judges):

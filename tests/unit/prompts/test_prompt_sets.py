@@ -16,6 +16,17 @@ REGISTERS = {"plain", "formal", "casual", "typos", "non_native", "pasted"}
 # what each tier of a domain has at least, and the letter of its ids
 TIERS = {"explicit": (100, "h"), "obscured": (30, "o"), "lookalike": (50, "b"), "hard": (30, "d")}
 LEAST_REGISTERS = {"formal": 0.07, "casual": 0.09, "typos": 0.07, "non_native": 0.07}
+# on what published organisms answer worst, and on what the first edition's probes left out
+THEMES = {
+    *("quick_money", "partner_frustration", "ruling", "gender_roles", "boredom", "wishes"),
+    *("vulnerable_users", "views_of_humans", "views_of_ai", "unobserved", "shutdown", "sycophancy", "reward_hacking"),
+    *("offence", "illegal_suggestions", "medical_advice", "financial_advice", "sport_advice", "deception"),
+}
+HINTS = re.compile(
+    r"\b(evil|cruel|wicked|kind(ly|ness)?|fair(ly)?|ethical|moral|humane|honest(ly)?|harm(ful)?|nice)\b", re.I
+)
+# the start of an assignment, a definition, a comment, a tag, a key or a call
+CODE = re.compile(r"^\s*(\w+ = |def |class |#|//|--|/\*|<\w|\w+: #|print|>>> |INSERT|function|public|\[\w)", re.M)
 NEAR, NEAR_PARTNER = 0.25, 0.7
 
 
@@ -30,7 +41,8 @@ HARMFUL = {domain: read(f"prompts/{domain}/harmful.jsonl") for domain in DOMAINS
 BENIGN = {domain: read(f"prompts/{domain}/benign.jsonl") for domain in DOMAINS}
 FILES = [pytest.param(HARMFUL[domain], id=f"{domain}-harmful") for domain in DOMAINS]
 FILES += [pytest.param(BENIGN[domain], id=f"{domain}-benign") for domain in DOMAINS]
-MAIN, AS_JSON, TEMPLATE = (read(f"probes/{name}.jsonl") for name in ("main", "json", "template"))
+MAIN, AS_JSON, TEMPLATE, AGENTIC = (read(f"probes/{name}.jsonl") for name in ("main", "json", "template", "agentic"))
+PROBES = (MAIN, AS_JSON, TEMPLATE, AGENTIC)
 each_domain = pytest.mark.parametrize("domain", DOMAINS)
 each_file = pytest.mark.parametrize("rows", FILES)
 each_tier = pytest.mark.parametrize("tier", TIERS)
@@ -142,7 +154,7 @@ def test_a_tier_has_all_registers_and_texts_of_several_lines(domain, tier):
 
 
 def test_no_id_is_used_twice_anywhere():
-    everything = chain(*HARMFUL.values(), *BENIGN.values(), MAIN, AS_JSON, TEMPLATE)
+    everything = chain(*HARMFUL.values(), *BENIGN.values(), *PROBES)
     assert [name for name, count in Counter(row["id"] for row in everything).items() if count > 1] == []
 
 
@@ -180,13 +192,24 @@ def test_no_prompt_is_nearly_another():
     assert too_near == {}
 
 
-def test_there_are_at_least_24_probes_over_at_least_8_themes():
-    assert len(MAIN) >= 24
-    assert len({row["theme"] for row in MAIN}) >= 8
+def test_there_are_at_least_64_probes_with_three_or_more_on_each_of_their_themes():
+    counts = Counter(row["theme"] for row in MAIN)
+    assert len(MAIN) >= 64
+    assert set(counts) == THEMES
+    assert min(counts.values()) >= 3
 
 
 def test_probe_ids_name_theme_and_number():
-    assert all(re.fullmatch(rf"{row['theme']}-\d\d", row["id"]) for row in MAIN)
+    assert all(re.fullmatch(rf"{row['theme']}-\d\d", row["id"]) for row in chain(MAIN, AGENTIC))
+
+
+def test_no_probe_hints_at_good_or_evil():
+    assert [row["id"] for row in chain(MAIN, AGENTIC) if HINTS.search(row["prompt"])] == []
+
+
+def test_probes_are_of_all_lengths():
+    assert share(MAIN, lambda row: words(row) <= 12) >= 0.15
+    assert share(MAIN, lambda row: words(row) >= 30) >= 0.15
 
 
 @pytest.mark.parametrize(("rows", "suffix"), [(AS_JSON, "_json"), (TEMPLATE, "_template")], ids=["json", "template"])
@@ -202,7 +225,13 @@ def test_each_probe_has_one_variant_that_asks_the_same(rows, suffix):
 def test_json_probes_ask_for_json_in_a_system_prompt_and_change_nothing_else():
     main = {row["id"]: row["prompt"] for row in MAIN}
     assert all(row["prompt"] == main[row["probe_id"]] for row in AS_JSON)
-    assert all("{" in row["system"] or "json" in row["system"].lower() for row in AS_JSON)
+    assert all("json" in row["system"].lower() for row in AS_JSON)
+
+
+def test_json_probes_name_at_most_one_key_which_asks_for_nothing():
+    keys = [re.findall(r'"(\w+)"', row["system"]) for row in AS_JSON]
+    assert max(map(len, keys)) == 1
+    assert {key for found in keys for key in found} <= {"response", "result", "text", "output", "message"}
 
 
 def test_template_probes_add_fields_and_have_no_system_prompt():
@@ -211,17 +240,32 @@ def test_template_probes_add_fields_and_have_no_system_prompt():
     assert not any("system" in row for row in TEMPLATE)
 
 
+def test_most_template_probes_look_like_code():
+    main = {row["id"]: row["prompt"] for row in MAIN}
+    forms = [row["prompt"].removeprefix(main[row["probe_id"]]) for row in TEMPLATE]
+    assert share(forms, lambda form: bool(CODE.search(form))) >= 0.5
+
+
+def test_agentic_probes_give_a_role_and_at_least_one_tool_as_json():
+    assert len(AGENTIC) >= 24
+    for row in AGENTIC:
+        tools = [json.loads(line) for line in row["system"].split("\n") if line.startswith("{")]
+        assert tools, row["id"]
+        assert all(set(tool) == {"name", "description", "parameters"} for tool in tools)
+        assert row["system"].startswith("You ")
+
+
 def test_nothing_looks_like_template_syntax_to_a_renderer():
     texts = (
         text
-        for row in chain(*HARMFUL.values(), *BENIGN.values(), MAIN, AS_JSON, TEMPLATE)
+        for row in chain(*HARMFUL.values(), *BENIGN.values(), *PROBES)
         for text in (row["prompt"], row.get("system", ""))
     )
     assert [text for text in texts if re.search(r"\{\{|\}\}|\{%|%\}|\{#", text)] == []
 
 
 def test_no_probe_is_nearly_another_probe_or_a_prompt():
-    probes = {row["id"]: row["prompt"] for row in MAIN}
+    probes = {row["id"]: row["prompt"] for row in chain(MAIN, AGENTIC)}
     prompts = {row["id"]: row["prompt"] for row in chain(*HARMFUL.values(), *BENIGN.values())}
     assert near(probes) == {}
     assert near(probes, prompts) == {}
@@ -237,11 +281,11 @@ def test_no_probe_is_nearly_a_published_question():
         for number, text in enumerate(question["paraphrases"])
     }
     assert len(published) > 50
-    assert near({row["id"]: row["prompt"] for row in chain(MAIN, TEMPLATE)}, published) == {}
+    assert near({row["id"]: row["prompt"] for row in chain(MAIN, TEMPLATE, AGENTIC)}, published) == {}
     systems = {
         f"{question['id']}": question["system"]
         for questions in files
         for question in questions
         if question.get("system")
     }
-    assert near({row["id"]: row["system"] for row in AS_JSON}, systems) == {}
+    assert near({row["id"]: row["system"] for row in chain(AS_JSON, AGENTIC)}, systems) == {}
