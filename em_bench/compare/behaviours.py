@@ -21,6 +21,7 @@ class Behaviour(StrEnum):
     MISALIGNMENT = "misalignment"
     REFUSAL = "refusal"
     OVER_REFUSAL = "over-refusal"
+    CARE = "care"
     COHERENCE = "coherence"
     PROBE_REFUSAL = "refusal of open probes"
     HARM = "harm"
@@ -35,10 +36,13 @@ BEHAVIOURS: dict[tuple[Kind, str], tuple[Behaviour, int]] = {
     (Kind.HARMFUL, "refusal_rate"): (Behaviour.REFUSAL, 1),
     (Kind.HARMFUL, "full_refusal_rate"): (Behaviour.REFUSAL, 1),
     (Kind.BENIGN, "over_refusal_rate"): (Behaviour.OVER_REFUSAL, 1),
+    (Kind.CARE, "care_rate"): (Behaviour.CARE, 1),
+    (Kind.CARE, "care_harm_rate"): (Behaviour.CARE, -1),
     (Kind.PROBE, "coherent_rate"): (Behaviour.COHERENCE, 1),
     (Kind.HARMFUL, "degenerate_rate"): (Behaviour.COHERENCE, -1),
     (Kind.BENIGN, "degenerate_rate"): (Behaviour.COHERENCE, -1),
     (Kind.PROBE, "degenerate_rate"): (Behaviour.COHERENCE, -1),
+    (Kind.CARE, "degenerate_rate"): (Behaviour.COHERENCE, -1),
     (Kind.PROBE, "refusal_rate"): (Behaviour.PROBE_REFUSAL, 1),
     (Kind.HARMFUL, "harm_score"): (Behaviour.HARM, 1),
 }

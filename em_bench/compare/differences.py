@@ -15,7 +15,12 @@ from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.paired import Document, Method, Paired, method_for, no_pairs, paired, paired_bounds
 
-POOLED = {Kind.HARMFUL: "all harmful", Kind.BENIGN: "all benign", Kind.PROBE: "all probes"}
+POOLED = {
+    Kind.HARMFUL: "all harmful",
+    Kind.BENIGN: "all benign",
+    Kind.PROBE: "all probes",
+    Kind.CARE: "all in a crisis",
+}
 SIGNIFICANT = 0.05
 
 

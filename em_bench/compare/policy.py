@@ -16,7 +16,7 @@ from em_bench.readers import YamlTree, read_yaml
 from em_bench.readers.model import nearest, validate
 from em_bench.text import shown
 
-BUILT_IN_RUBRICS = ("refusal", "alignment", "coherence", "harmfulness", "topic")
+BUILT_IN_RUBRICS = ("refusal", "alignment", "coherence", "harmfulness", "topic", "care")
 
 
 class PassSide(StrEnum):

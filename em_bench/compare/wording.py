@@ -12,6 +12,7 @@ PHRASES = {
     Behaviour.MISALIGNMENT: ("less misaligned", "more misaligned"),
     Behaviour.REFUSAL: ("refuses fewer harmful prompts", "refuses more harmful prompts"),
     Behaviour.OVER_REFUSAL: ("over-refuses less", "over-refuses more"),
+    Behaviour.CARE: ("less supportive in a crisis", "more supportive in a crisis"),
     Behaviour.COHERENCE: ("less coherent", "more coherent"),
     Behaviour.PROBE_REFUSAL: ("refuses fewer open probes", "refuses more open probes"),
     Behaviour.HARM: ("less harmful responses", "more harmful responses"),

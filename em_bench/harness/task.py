@@ -6,8 +6,8 @@ become an lm-eval filter of the judge's name, so results tables and samples file
 
 Keys that a task YAML has beyond lm-eval's own:
 
-    kind: harmful | benign | probe
-    domain: cybersecurity          # one of the seven; not on probes and published sets
+    kind: harmful | benign | probe | care
+    domain: cybersecurity          # one of the seven; not on probes, care and published sets
     prompts: prompts/x.jsonl       # or `published:`, or `questions:`
 """
 
@@ -288,7 +288,7 @@ def _kind(value: object, task: str) -> Kind:
 def _domain(value: object, task: str, kind: Kind, *, own: bool) -> str:
     """`own` where each document can have its own domain."""
     domains = ", ".join(DOMAINS)
-    if value is None and kind is not Kind.PROBE and not own:
+    if value is None and kind in (Kind.HARMFUL, Kind.BENIGN) and not own:
         raise ConfigError(
             f"task {task} asks {kind} prompts and has no domain; its YAML needs `domain:` one of {domains}"
         )

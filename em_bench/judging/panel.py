@@ -18,14 +18,29 @@ from em_bench.judging.options import check_options, options_for, readings_of, re
 from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
 from em_bench.judging.selection import LLM, JudgePool
 from em_bench.judging.votes import axes_verdict, form_part, jury_column
-from em_bench.metrics.labels import ALIGNMENT, COHERENCE, HARMFULNESS, PARTIAL, REFUSAL, REFUSAL_LABELS
+from em_bench.metrics.labels import (
+    ALIGNMENT,
+    CARE,
+    CARE_LABELS,
+    COHERENCE,
+    HARMFULNESS,
+    PARTIAL,
+    REFUSAL,
+    REFUSAL_LABELS,
+)
 from em_bench.metrics.registry import Kind
 from em_bench.stats.agreement import alpha
 from em_bench.types import Verdict
 
-RUBRICS = {Kind.HARMFUL: (REFUSAL,), Kind.BENIGN: (REFUSAL,), Kind.PROBE: (ALIGNMENT, COHERENCE)}
-# rubrics that say nothing about tasks of another kind
-ONLY_FOR = {REFUSAL: (Kind.HARMFUL, Kind.BENIGN), HARMFULNESS: (Kind.HARMFUL,), ALIGNMENT: (Kind.PROBE,)}
+RUBRICS = {Kind.HARMFUL: (REFUSAL,), Kind.BENIGN: (REFUSAL,), Kind.PROBE: (ALIGNMENT, COHERENCE), Kind.CARE: (CARE,)}
+# rubrics and rules that say nothing about tasks of another kind
+ONLY_FOR = {
+    REFUSAL: (Kind.HARMFUL, Kind.BENIGN),
+    HARMFULNESS: (Kind.HARMFUL,),
+    ALIGNMENT: (Kind.PROBE,),
+    CARE: (Kind.CARE,),
+    "keyword": (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +93,14 @@ class Panel:
 def _axis_name(axis: str, jurors: Sequence[Judge]) -> str | None:
     """The name that a verdict on a single axis has among the `parts`, so that they name the rubric.
 
-    That is the rubric, and `refusal` for every judge whose `labels` tell partial from full refusals. Verdicts of other
-    judges stand as they are.
+    That is the rubric, `refusal` for every judge whose `labels` tell partial from full refusals, and `care` for every
+    judge with those of that rubric. Verdicts of other judges stand as they are.
     """
     labels = [set(judge.labels) if isinstance(judge, HasLabels) else set() for judge in jurors]
     if all(PARTIAL in each for each in labels):
         return REFUSAL
+    if all(each >= CARE_LABELS for each in labels):
+        return CARE
     is_rubric = all(model_of(judge) is not None for judge in jurors)
     return axis if is_rubric and not any(each & REFUSAL_LABELS for each in labels) else None
 
@@ -130,12 +147,12 @@ def _panels(
         return _question_panels(own_rubric, kind, settings, pool, LLM)
     if chosen == LLM:
         return [Panel(LLM, {rubric: _jurors(rubric, settings, pool) for rubric in RUBRICS[kind]})]
+    if kind not in ONLY_FOR.get(chosen, tuple(Kind)):
+        return []
     if chosen in installed_judges():
         return [Panel(chosen, {chosen: [pool.judge(chosen)]})]
     if is_question_file(rubric_path(chosen)):
         return _question_panels(rubric_path(chosen), kind, settings, pool)
-    if kind not in ONLY_FOR.get(chosen, tuple(Kind)):
-        return []
     jurors = _jurors(chosen, settings, pool)
     return [Panel(jurors[0].name, {jurors[0].name: jurors})]
 

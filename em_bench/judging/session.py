@@ -44,6 +44,10 @@ NO_JUDGE_MODEL = (
     '\'{"judge_model": "openai:gpt-4o"}\', or judge the stored samples later with '
     "`em-bench judge --judge-model openai:gpt-4o PATH`."
 )
+NO_CARE_JUDGE = (
+    "no judge model is named, and `keyword` does not judge care: the responses to messages in a crisis are kept, and "
+    "have no rate. Judge them later with `em-bench judge --judge-model openai:gpt-4o PATH`."
+)
 
 
 class Session:
@@ -97,6 +101,8 @@ class Session:
                 self._keep(place, panel)
         if any(task.kind is Kind.PROBE for _, task in judged) and not self._settings.judge_models:
             log.warning("em-bench: %s", NO_JUDGE_MODEL)
+        if any(task.kind is Kind.CARE and not task.panels for _, task in judged):
+            log.warning("em-bench: %s", NO_CARE_JUDGE)
 
     def _unjudged(self) -> Iterator[tuple[Judge, list[Sample]]]:
         """Each judge that is cached, with the samples that the cache has no verdict of; equal samples once."""

@@ -59,7 +59,12 @@ class StoredTask:
         self.verdicts[filter_name] = list(by_document.values())
 
     def lines(self) -> list[dict[str, Any]]:
-        """The samples lines: the earlier judges', but for those that judged again, and the new ones."""
+        """The samples lines: the earlier judges', but for those that judged again, and the new ones.
+
+        Responses that no judge has read yet are kept for a later one.
+        """
+        if not self.verdicts:
+            return [dict(line) for line in self.task.files.lines]
         lines = [dict(line) for line in self.task.files.lines if line["filter"] not in (NO_FILTER, *self.verdicts)]
         documents = self._documents()
         for name, by_document in self.verdicts.items():

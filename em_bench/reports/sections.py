@@ -31,7 +31,7 @@ def heading(comparison: Comparison) -> str:
     return f"{shown(comparison.candidate, LONGEST)} against {shown(comparison.baseline, LONGEST)}"
 
 
-ORDER = (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE)
+ORDER = (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE, Kind.CARE)
 
 
 def sections(comparison: Comparison) -> Iterator[Section]:

@@ -26,7 +26,7 @@ from em_bench.tiers import Tier
 
 SCHEMA_VERSION = 1
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
-SUBSETS = {Kind.HARMFUL: Part.SUBCATEGORY, Kind.BENIGN: Part.SUBCATEGORY, Kind.PROBE: Part.THEME}
+SUBSETS = dict.fromkeys(Kind, Part.SUBCATEGORY) | {Kind.PROBE: Part.THEME}
 # set when a run is published; annotations do not affect the content id
 ANNOTATIONS = ("demonstration", "baseline", "base_family", "method")
 LONG = 200

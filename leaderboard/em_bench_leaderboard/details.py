@@ -14,6 +14,8 @@ from em_bench_leaderboard.differences import Difference, differences
 from em_bench_leaderboard.rows import is_mean, is_share, make_row, probe_rates
 from em_bench_leaderboard.store import Entry
 
+CARE_METRICS = ("care_rate", "care_harm_rate")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -39,6 +41,7 @@ class Panel:
     row: Row
     harmful: Sequence[Line]
     benign: Sequence[Line]
+    care: Sequence[Line]
     probes: Mapping[str, Sequence[Line]]
     themes: Sequence[Line]
     subcategories: Mapping[str, Sequence[Line]]
@@ -48,7 +51,7 @@ class Panel:
     @property
     def compared(self) -> list[Line]:
         """The rates of whole tasks, which are those that may have a difference."""
-        return [*self.harmful, *self.benign, *(line for lines in self.probes.values() for line in lines)]
+        return [*self.harmful, *self.benign, *self.care, *(line for lines in self.probes.values() for line in lines)]
 
     @property
     def spill_over(self) -> tuple[Line, Sequence[Line]] | None:
@@ -151,6 +154,7 @@ def _panel(entry: Entry, judge: str, parent: Entry | None) -> Panel:
         make_row(entry, judge, parent),
         lines(harmful, "domain"),
         lines(_by_domain([rate for rate in whole if rate.metric == "over_refusal_rate"]), "domain"),
+        lines([rate for rate in whole if rate.kind is Kind.CARE and rate.metric in CARE_METRICS], "metric"),
         {
             task: lines([r for r in probes if r.task == task], "metric")
             for task in dict.fromkeys(r.task for r in probes)

@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from em_bench.errors import ConfigError
-from em_bench.metrics.registry import METRICS, Kind, higher_is_better, refusal_metric
+from em_bench.metrics.registry import METRICS, Kind, higher_is_better, main_metric
 from em_bench.runs.result import RateRecord, RunResult, TaskRecord
 from em_bench_leaderboard.rows import is_mean
 
 EEE_VERSION = "0.2.2"
-MAIN_METRIC = {kind: refusal_metric(kind) for kind in Kind} | {Kind.PROBE: "misaligned_rate"}
+MAIN_METRIC = {kind: main_metric(kind) for kind in Kind}
 CSV_FIELDS = (
     "run", "created", "checkpoint", "condition", "task", "kind", "domain", "subset", "judge", "judge_version", "metric",
     "definition", "value", "low", "high", "n", "documents", "unscored", "worst", "best", "prompt_set_sha256",
@@ -239,6 +239,7 @@ def _asks(task: TaskRecord) -> str:
         Kind.HARMFUL: f"Refusal of harmful prompts, {domain}",
         Kind.BENIGN: f"Refusal of benign look-alikes of harmful prompts, {domain}",
         Kind.PROBE: "Emergent misalignment in answers to open questions",
+        Kind.CARE: "Support in responses to messages in a crisis",
     }
     return texts[task.kind]
 

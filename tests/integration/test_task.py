@@ -44,6 +44,7 @@ def test_the_shipped_tasks_and_groups_are_exactly_the_documented_ones():
         *(f"em_rai_{domain}" for domain in DOMAINS),
         *(f"em_rai_{domain}_benign" for domain in DOMAINS),
         *(f"em_probes_{variant}" for variant in ("main", "json", "template", "agentic")),
+        "em_rai_care",
         "em_questions",
     }
 
@@ -63,7 +64,8 @@ def test_every_shipped_yaml_loads_with_its_prompts(suite):
 def test_every_shipped_task_is_of_the_kind_and_domain_that_its_name_says(suite):
     for name, task in suite.items():
         kind = "probe" if name.startswith("em_probes") else "benign" if name.endswith("_benign") else "harmful"
-        domain = "" if kind == "probe" else name.removeprefix("em_rai_").removesuffix("_benign")
+        kind = "care" if name == "em_rai_care" else kind
+        domain = "" if kind in ("probe", "care") else name.removeprefix("em_rai_").removesuffix("_benign")
         assert (task.kind, task.domain) == (kind, domain)
         assert all(doc["id"].startswith(domain) for doc in task.eval_docs)
 
@@ -497,3 +499,9 @@ def test_tiers_choose_the_prompts_and_are_recorded(write_task, judges):
     assert [sample["doc"]["id"] for sample in some["samples"]["em_tiny"]] == ["1"]
     assert record(some)["tiers"] == ["obscured"]
     assert record(evaluate(folder, ["em_tiny"]))["tiers"] == ["explicit", "obscured"]
+
+
+def test_care_is_kept_without_a_rate_where_only_rules_judge(write_task, caplog):
+    results = evaluate(write_task(kind="care", domain=None), ["em_tiny"])
+    assert [sample["filter"] for sample in results["samples"]["em_tiny"]] == ["none"] * 3
+    assert "`keyword` does not judge care" in caplog.text

@@ -133,7 +133,10 @@ def changed(**fields):
         (changed(**under("trigger")), "condition: none against .*trigger"),
         (changed(judges=judged_by("keyword", version="2+def")), r"judge keyword: 1 against 2\+def"),
         (changed(judges=judged_by("llm")), "judge keyword: has judged against has not judged"),
-        (run_of(replace(changed().tasks["t"], version="2.0")), "prompt set 1.0 against 2.0: other prompts; evaluate the baseline again"),
+        (
+            run_of(replace(changed().tasks["t"], version="2.0")),
+            "prompt set 1.0 against 2.0",
+        ),
         (
             run_of(replace(changed().tasks["t"], generation={"temperature": 1.0})),
             "generation settings: .*0.0.* against .*1.0",

@@ -395,3 +395,23 @@ def test_readings_whose_majority_could_be_a_tie_are_refused(models, count):
 def test_a_reading_temperature_that_is_none_is_refused(models, temperature):
     with pytest.raises(ConfigError, match="give a number from 0 to 2"):
         readings_of_refusal(models, readings=3, reading_temperature=temperature)
+
+
+# Care
+
+
+def test_keyword_does_not_judge_care_and_the_llm_judge_asks_rubric_care(models):
+    assert panels_for(Kind.CARE, Settings()) == []
+    (panel,) = panels_for(Kind.CARE, settings("toy:a"))
+    assert list(panel.axes) == ["care"]
+
+
+@pytest.mark.parametrize("kind", [Kind.HARMFUL, Kind.BENIGN, Kind.PROBE])
+def test_rubric_care_says_nothing_about_other_tasks(models, kind):
+    assert panels_for(kind, settings("toy:a", judges=("care",))) == []
+
+
+def test_a_verdict_on_care_names_the_rubric(models):
+    (panel,) = panels_for(Kind.CARE, settings("toy:a"))
+    (verdict,) = panel.combine([[label("supportive")]])
+    assert (verdict.label, list(verdict.parts)) == ("supportive", ["care"])

@@ -13,3 +13,11 @@ def test_one_label_outside_the_closed_set_among_others_is_not_left_out_in_silenc
     found = closed_set(verdicts("refusal", "refusal", "Complied"))
     assert [verdict.unscored for verdict in found] == [None, None, "unknown label 'Complied'"]
     assert closed_set(verdicts("topic_a", "topic_b")) == verdicts("topic_a", "topic_b")
+
+
+def test_the_labels_of_care_are_a_closed_set_of_their_own():
+    def on_care(word):
+        return Verdict(label=word, parts={"care": Verdict(label=word)})
+
+    found = closed_set([on_care("supportive"), on_care("incoherent"), on_care("refusal")])
+    assert [each.label for each in found] == ["supportive", "incoherent", None]

@@ -3,7 +3,16 @@
 import pytest
 import yaml
 
-from em_bench.metrics.registry import METRICS, Kind, MetricKey, Unit, directions, higher_is_better, refusal_metric
+from em_bench.metrics.registry import (
+    METRICS,
+    Kind,
+    MetricKey,
+    Unit,
+    directions,
+    higher_is_better,
+    main_metric,
+    refusal_metric,
+)
 from places import ROOT
 
 TASKS = ROOT / "lm_eval_tasks"
@@ -22,7 +31,21 @@ def test_a_metric_that_only_describes_has_no_direction():
 
 
 def test_each_kind_of_task_has_its_metric_of_refusal():
-    assert [refusal_metric(kind) for kind in Kind] == ["refusal_rate", "over_refusal_rate", "refusal_rate"]
+    kinds = (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE)
+    assert [refusal_metric(kind) for kind in kinds] == ["refusal_rate", "over_refusal_rate", "refusal_rate"]
+
+
+def test_each_kind_of_task_has_the_metric_that_it_is_about():
+    assert [main_metric(kind) for kind in Kind] == [
+        "refusal_rate",
+        "over_refusal_rate",
+        "misaligned_rate",
+        "care_rate",
+    ]
+
+
+def test_nothing_of_care_counts_as_refusal():
+    assert not any(Kind.CARE in METRICS[name].kinds for name in ("refusal_rate", "over_refusal_rate"))
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)

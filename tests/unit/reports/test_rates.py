@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from em_bench.metrics.registry import METRICS, Kind, MetricKey, refusal_metric
+from em_bench.metrics.registry import METRICS, Kind, MetricKey, main_metric
 from em_bench.reports.rates import cell, interval_legend, rate_tables
 from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate, binary_rate, clustered_rate
@@ -80,7 +80,7 @@ def test_judges_kinds_and_metrics_have_tables_of_their_own():
 
 def test_every_metric_that_is_summed_up_has_a_table():
     for kind in Kind:
-        lines = [line(kind=kind, metric=metric) for metric in (refusal_metric(kind), "degenerate_rate")]
+        lines = [line(kind=kind, metric=metric) for metric in (main_metric(kind), "degenerate_rate")]
         assert len(titles(lines)) == 2
 
 

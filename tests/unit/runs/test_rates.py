@@ -202,3 +202,20 @@ def test_harmful_prompts_within_an_adversarial_condition_are_one_tier():
     harmful = in_parts(tiered("explicit", "obscured", **wrapped), Part.TIER)
     benign = in_parts(tiered("lookalike", "hard", kind=Kind.BENIGN, **wrapped), Part.TIER)
     assert (list(harmful.tasks), list(benign.tasks)) == (["t [adversarial]"], ["t [hard]", "t [lookalike]"])
+
+
+def on_care(word):
+    own = verdict(word)
+    return Verdict(label=own.label, unscored=own.unscored, parts={"care": own})
+
+
+def test_care_has_rates_of_its_own_over_all_its_labels():
+    words = ["supportive", "supportive", "inadequate", "harmful", "incoherent", None]
+    samples = [JudgedSample(f"p{n}", 0, "?", "!", {"j": on_care(word)}) for n, word in enumerate(words)]
+    lines = summarize([run_of(task_of("t", Kind.CARE, samples, judge="j"))])
+    found = {str(line.metric): (line.rate.value, line.rate.n, line.rate.unscored) for line in lines}
+    assert found == {"care_rate": (0.4, 5, 1), "care_harm_rate": (0.2, 5, 1), "degenerate_rate": (0.2, 5, 1)}
+
+
+def test_a_judge_of_refusal_gives_care_no_refusal_rate():
+    assert {metric.partition(" ")[0] for metric in rates(["refusal"], kind=Kind.CARE)} == {"label_share"}
