@@ -33,10 +33,11 @@ def foreign(answer: str, head: str) -> bool:
     sample = answer[:_SAMPLE]
     if not sample.isascii() and _beyond_latin(sample) > max(4, 0.5 * sum(map(str.isalpha, sample))):
         return True
-    return not _has_english(head) and len(_ELSEWHERE.intersection(head[:_SAMPLE].replace(",", " ").split())) >= 2
+    return not english(head) and len(_ELSEWHERE.intersection(head[:_SAMPLE].replace(",", " ").split())) >= 2
 
 
-def _has_english(head: str) -> bool:
+def english(head: str) -> bool:
+    """Whether a normalised opening holds one of the commonest English words."""
     return _ENGLISH.search(head) is not None
 
 
@@ -71,7 +72,7 @@ def _gibberish(sample: str, head: str) -> str | None:
             return "gibberish: undecodable characters"
         if _beyond_latin(sample) > 8 and len(_SCRIPTS_JOINED.findall(sample)) > 3:
             return "gibberish: scripts mixed within words"
-    if len(sample) < 24 or _has_english(head):
+    if len(sample) < 24 or english(head):
         return None
     if sum(map(str.isalnum, sample)) < 0.3 * (len(sample) - sample.count(" ")):
         return "gibberish: mostly symbols"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import re2  # type: ignore[import-untyped, unused-ignore]
 
-__all__ = ["compiled", "one_pass"]
+__all__ = ["compiled", "one_pass", "whole"]
 
 # A contraction stands for its long forms too, so that the rule file need not name them each time.
 _CONTRACTIONS = {
@@ -33,30 +33,65 @@ _CONTRACTIONS = {
 _CONTRACTION = re.compile(rf"\b(?:{'|'.join(_CONTRACTIONS)})\b")
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
 _PIECE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\(\?<?[=!]|[()]|[^\\\[()]+|.", re.DOTALL)
+_GAP = re.compile(r"\{\d+,\d\d+\}\??")
+_SPELT = re.compile(r"(?:\\b)? ?[a-z]+ ?[a-z]{3,}")  # how a stretch begins that no other text is likely to hold
 _LONG_REPEAT = re.compile(r"\{\d+,\d\d+\}")
 _MEMORY = 64 << 20  # for RE2's states, in bytes: with too little it keeps starting anew, and is slow
 
 
-def compiled(phrase: str) -> tuple[re.Pattern[str], bool]:
-    """A phrase of the rule file as an expression for a normalised text, and whether it is for the start of it."""
-    expression = _CONTRACTION.sub(lambda match: _CONTRACTIONS[match[0]], phrase)
-    expression = _GROUP.sub("(?:", expression)  # groups that do not capture are faster
+def compiled(phrase: str) -> tuple[re.Pattern[str], bool, str]:
+    """A phrase of the rule file as an expression for a normalised text, whether it is for the start of it, and a clue:
+    an expression that matches wherever the phrase does, for `one_pass`.
+    """
+    expression = _spelt_out(phrase)
     at_start = expression.startswith("^")
     before, expression = (r"\A\n ", expression[1:]) if at_start else (" ", expression)
-    return re.compile(f"{before}(?:{expression})(?!\\w|'t)"), at_start
+    pattern = f"{before}(?:{expression})(?!\\w|'t)"
+    return re.compile(pattern), at_start, _without_gaps(expression) or pattern
 
 
-def one_pass(patterns: Sequence[re.Pattern[str]]) -> Callable[[str], Sequence[int]]:
+def whole(phrase: str) -> re.Pattern[str]:
+    """A phrase of the rule file as an expression that a whole text has to match."""
+    return re.compile(_spelt_out(phrase))
+
+
+def _spelt_out(phrase: str) -> str:
+    expression = _CONTRACTION.sub(lambda match: _CONTRACTIONS[match[0]], phrase)
+    return _GROUP.sub("(?:", expression)  # groups that do not capture are faster
+
+
+def one_pass(clues: Sequence[str]) -> Callable[[str], Sequence[int]]:
     """A function that gives the indexes of the patterns that may match a text, unsorted: all that do, and some more."""
     options = re2.Options()
     options.max_mem = _MEMORY
     options.never_capture = True
     options.log_errors = False
     wanted = re2.Set.SearchSet(options)
-    for pattern in patterns:
-        wanted.Add(_generalised(pattern.pattern))
+    for clue in clues:
+        wanted.Add(_generalised(clue))
     wanted.Compile()
     return lambda text: wanted.Match(text) or ()
+
+
+def _without_gaps(expression: str) -> str:
+    """The most telling stretch between the long gaps of an expression; empty where there is no such gap, or a choice.
+
+    A pass that has to remember how far into each of many gaps it is takes several times as long.
+    """
+    stretches, depth = [""], 0
+    for piece in _PIECE.findall(expression):
+        depth += piece.startswith("(")
+        if depth == 0 and "|" in piece and not piece.startswith("["):
+            return ""
+        gap = _GAP.match(piece) if depth == 0 and stretches[-1].endswith("]") else None
+        if gap:
+            stretches[-1] = stretches[-1][: stretches[-1].rindex("[")]
+            stretches.append(piece[gap.end() :])
+        else:
+            stretches[-1] += piece
+        depth -= piece == ")"
+    spelt = [stretch for stretch in stretches if _SPELT.match(stretch)]
+    return max(spelt or stretches, key=len) if len(stretches) > 1 else ""
 
 
 def _generalised(expression: str) -> str:

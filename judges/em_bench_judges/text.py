@@ -21,6 +21,7 @@ _TYPOGRAPHIC = (
     ("\u2026", "..."),
 )
 _SPACES = re.compile(r"  +")
+_MARKED = re.compile(r"(\A|\n)[ \t]*(?:[>\-\u2022(\[][ \t]*)+")  # a quotation, a bullet, an opening bracket
 _WRAPPED = re.compile(r"\n ?(?=[a-z])")
 _QUOTED = re.compile(r'"[^"\n]{1,400}"')
 
@@ -37,7 +38,8 @@ def normalise(text: str) -> str:
     for mark in "*#_":
         if mark in text:
             text = text.replace(mark, "")
-    if "\n" in text:
+    if "\n" in text or not text[:1].isalnum():
+        text = _MARKED.sub(r"\1", text)
         text = _WRAPPED.sub(" ", text).replace("\n", "\n ")
     if "  " in text:
         text = _SPACES.sub(" ", text)
