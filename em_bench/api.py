@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from em_bench.compare.gate import GateResult
     from em_bench.compare.groups import GroupDifference
     from em_bench.compare.interaction import Interaction
+    from em_bench.compare.items import ItemStatistics
     from em_bench.compare.judge_error import JudgeError
     from em_bench.compare.judges import EachJudge
     from em_bench.compare.narrow import Narrow
     from em_bench.compare.plan import Plan
     from em_bench.compare.policy import Policy
     from em_bench.compare.sequential import SequentialResult
+    from em_bench.compare.short_forms import TaskShortForm
     from em_bench.compare.susceptibility import Susceptibility
     from em_bench.compare.thresholds import Thresholds
     from em_bench.harness.doctor import Finding
@@ -85,6 +87,7 @@ __all__ = [
     "freeze_anchors",
     "init_gate",
     "interactions",
+    "items",
     "judge",
     "judges",
     "link",
@@ -96,6 +99,7 @@ __all__ = [
     "replay_gate",
     "save_calibration",
     "save_disagreements",
+    "short_forms",
     "summarize",
     "summarize_thresholds",
     "susceptibility",
@@ -452,6 +456,24 @@ def susceptibility(
     from em_bench.runs.read import read_runs
 
     return room.susceptibility([(name, run) for name, path in runs for run in read_runs([path])], trigger, definition)
+
+
+def items(
+    paths: Iterable[tuple[str | None, Path]], judge: str | None = None, definition: Definition = Definition.BETLEY
+) -> "ItemStatistics":
+    """Difficulty and discrimination of every prompt and probe over the checkpoints, and what tells none apart. Folders
+    of runs come with the checkpoint's name, None for its own; several runs of one checkpoint count as one.
+    """
+    from em_bench.compare.items import item_statistics
+
+    return item_statistics(_named_runs(paths), judge, definition)
+
+
+def short_forms(statistics: "ItemStatistics", size: int) -> "list[TaskShortForm]":
+    """Of each task the `size` prompts that say most of its rate, and how well they reproduce it."""
+    from em_bench.compare import short_forms as room
+
+    return room.short_forms(statistics, size)
 
 
 # trust in judges

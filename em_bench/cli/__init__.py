@@ -39,6 +39,7 @@ class Commands(LazyGroup):
             "conditions": ("em_bench.cli.conditions", "Compare each condition of stored runs with `none`."),
             "groups": ("em_bench.cli.conditions", "Compare training runs of one recipe with those of another."),
             "narrow": ("em_bench.cli.conditions", "Tell narrow from general misalignment."),
+            "items": ("em_bench.cli.items", "Say which prompts and probes tell checkpoints apart."),
             "susceptibility": ("em_bench.cli.conditions", "Rank fine-tuning domains by misalignment."),
         },
         "Trust in judges": {

@@ -55,9 +55,7 @@ def conditions_command(
 
     bootstrap_seed = seed if interval is Interval.PERCENTILE else None
     if against:
-        differences = api.interactions(
-            _all_named(paths), _all_named(against), definition, bootstrap_seed=bootstrap_seed
-        )
+        differences = api.interactions(all_named(paths), all_named(against), definition, bootstrap_seed=bootstrap_seed)
         _show(differences, interaction_parts(differences), as_json)
     else:
         effects = api.conditions(paths, definition, bootstrap_seed=bootstrap_seed)
@@ -77,7 +75,7 @@ def groups_command(
 
     if not against:
         raise ConfigError("name the runs of the other group: em-bench groups BASELINE... --against CANDIDATE")
-    differences = api.compare_groups(_all_named(paths), _all_named(against), definition)
+    differences = api.compare_groups(all_named(paths), all_named(against), definition)
     _show(differences, group_parts(differences), as_json)
 
 
@@ -121,7 +119,8 @@ def susceptibility_command(
     _show(rows, susceptibility_parts(rows), as_json)
 
 
-def _all_named(paths: Iterable[Path]) -> list[tuple[str | None, Path]]:
+def all_named(paths: Iterable[Path]) -> list[tuple[str | None, Path]]:
+    """Each path with the name that stands before it, as in NAME=PATH; None without one."""
     return [_named(str(path)) for path in paths]
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -103,6 +104,26 @@ def test_a_judge_whose_version_is_a_number_is_listed(em_bench, package):
 def test_a_fault_with_brackets_is_printed_as_it_is(em_bench, package):
     package("bad-package", "bad_judge", "raise ValueError('set [api] or [/x]')", bad="Judge")
     assert "set[api]or[/x]" in squeezed(em_bench("judges").out)
+
+
+# items
+
+
+def test_items_says_how_many_tell_the_checkpoints_apart_and_writes_a_row_for_each(em_bench, run_folder, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(run_folder, other)
+    ended = em_bench("items", f"a={run_folder}", f"b={other}", "--judge", "length", "--csv", tmp_path / "items.csv")
+    assert ended.code == 0
+    assert ended.out.startswith("What tells 2 checkpoints apart: 0 of 3 harmful prompts (0 %)")
+    heading, *rows = (tmp_path / "items.csv").read_text().splitlines()
+    assert heading.startswith("task,id,kind,") and heading.endswith("share: a,share: b")
+    assert len(rows) == len(json.loads(em_bench("items", f"a={run_folder}", "--json").out)["sets"][0]["items"])
+
+
+def test_a_short_form_of_too_few_checkpoints_is_one_line_and_exit_code_2(em_bench, run_folder):
+    ended = em_bench("items", run_folder, "--short-form", 2)
+    assert (ended.code, ended.out) == (2, "")
+    assert "a short form needs 5 checkpoints, and there are 1" in ended.err
 
 
 # summarize
