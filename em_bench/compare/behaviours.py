@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from em_bench.compare.differences import Difference, choose
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import Kind
 
 MATERIAL_WHOLE, MATERIAL_COHERENT, MATERIAL_PART = 0.05, 0.10, 0.10
@@ -51,7 +52,9 @@ _ORDER = list(BEHAVIOURS)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table. `is_whole`: over all tasks of its kind. `is_preferred`: by the judge that is followed."""
+    """One row of a table. `is_whole`: over all tasks of its kind, or of its set of probes. `is_preferred`: by the judge
+    that is followed.
+    """
 
     difference: Difference
     is_whole: bool
@@ -64,6 +67,11 @@ class Row:
     @property
     def behaviour(self) -> Behaviour:
         return BEHAVIOURS.get(self._place, (Behaviour.OTHER, 1))[0]
+
+    @property
+    def probe_set(self) -> str:
+        """The set of probes that it is of; empty of prompts."""
+        return set_of(self.difference.key.task) if self.difference.key.kind is Kind.PROBE else ""
 
     @property
     def order(self) -> int:

@@ -1,7 +1,7 @@
 """Compares a candidate with its baseline: paired differences, spill-over, and what kind of change it is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from em_bench.compare.noise import (
     one_baseline,
     rerun_notes,
 )
-from em_bench.compare.sides import Side, measured_alike, same_responses, side_of
+from em_bench.compare.sides import Side, measured_alike, probe_counts, same_responses, side_of
 from em_bench.compare.spillover import Spillover, check_domain, spillover
 from em_bench.errors import ResultError
-from em_bench.metrics.registry import Definition
+from em_bench.metrics.registry import Definition, Kind
 from em_bench.runs.model import Run
 from em_bench.runs.read import find_runs, is_run, read_run
 from em_bench.runs.scales import Scales
@@ -31,10 +31,11 @@ Source = Run | ScoredFile
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differences` go task by task, `pooled` over all tasks of a kind.
+    """`differences` go task by task, `pooled` over all tasks of a kind, or of a set of probes.
 
     `annotations` are allowed differences, reported; `forced` is why the two are not comparable, where the comparison is
     made nevertheless. `noise` is how often verdicts differ between reruns of the baseline, where there are any.
+    `probes`: how many of each set the rates rest on.
     """
 
     baseline: str
@@ -49,6 +50,7 @@ class Comparison:
     forced: tuple[Mismatch, ...]
     of_scored_files: bool = False
     noise: tuple[Discordance, ...] = ()
+    probes: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -65,6 +67,7 @@ class Comparison:
             "forced": [str(each) for each in self.forced],
             "of_scored_files": self.of_scored_files,
             "noise": [each.to_dict() for each in self.noise],
+            "probes": dict(self.probes),
         }
 
 
@@ -106,6 +109,7 @@ def compare(
         forced=tuple(reasons),
         of_scored_files=isinstance(candidate, ScoredFile),
         noise=discordances(baselines),
+        probes=probe_counts(before, (each.key.task for each in single if each.key.kind is Kind.PROBE)),
     )
 
 

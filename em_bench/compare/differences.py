@@ -1,7 +1,8 @@
 """Differences between the two sides of a comparison, rate by rate: candidate minus baseline.
 
 A document counts where both sides have a scored response to it. The same question in another form (`probe_id`) belongs
-to the same probe: its documents are paired first, then averaged, and the probe is what is counted.
+to the same probe: its documents are paired first, then averaged, and the probe is what is counted. Tasks of probes are
+pooled within their set alone (`em_bench.metrics.probe_sets`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,18 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from em_bench.compare.sides import Column, Key, Side
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Kind, MetricKey, higher_is_better
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.paired import Document, Method, Paired, method_for, no_pairs, paired, paired_bounds
 
-POOLED = {
-    Kind.HARMFUL: "all harmful",
-    Kind.BENIGN: "all benign",
-    Kind.PROBE: "all probes",
-    Kind.CARE: "all in a crisis",
-}
+POOLED = {Kind.HARMFUL: "all harmful", Kind.BENIGN: "all benign", Kind.CARE: "all in a crisis"}
+"""What all tasks of a kind together are called; of probes it is the set's name."""
 SIGNIFICANT = 0.05
 
 
@@ -32,7 +30,7 @@ class Difference:
     two-sided p by Holm over the tasks of the same kind, judge and metric. `bounds` are the lowest and the highest
     difference possible, whatever the unscored responses are; None for scores. `extremes` are the changes with every
     unscored response such that the difference is lowest, and highest; None where all are scored. `is_pooled`: over all
-    tasks of a kind. `span` is how wide the scale is.
+    tasks of a kind, or of a set of probes. `span` is how wide the scale is.
     """
 
     key: Key
@@ -107,7 +105,9 @@ def change_dict(difference: Difference | None) -> dict[str, Any] | None:
 def differences(
     baseline: Side, candidate: Side, confidence: float = 0.95, bootstrap_seed: int | None = None
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """Task by task, and over all tasks of a kind together; by the percentile bootstrap where that has a seed."""
+    """Task by task, and over all tasks of a kind or of a set of probes; by the percentile bootstrap where that has a
+    seed.
+    """
     families: dict[tuple[Kind, str, MetricKey], list[tuple[Column, Column]]] = {}
     for key in baseline.columns:
         if key in candidate.columns:
@@ -118,8 +118,36 @@ def differences(
         tasks = [difference_of(*both, confidence, bootstrap_seed) for both in family]
         tasks = [replace(d, p_adjusted=p) for d, p in zip(tasks, holm([d.change.p for d in tasks]), strict=True)]
         single += tasks
-        pooled.append(tasks[0] if len(tasks) == 1 else _pooled(family, confidence, bootstrap_seed=bootstrap_seed))
+        pooled += _wholes(family, tasks, confidence, bootstrap_seed)
     return tuple(single), tuple(pooled)
+
+
+def _wholes(
+    family: Sequence[tuple[Column, Column]],
+    tasks: Sequence[Difference],
+    confidence: float,
+    bootstrap_seed: int | None,
+) -> list[Difference]:
+    """Over all tasks of a metric; of probes a difference for each set, with p by Holm over the sets."""
+    of_whole: dict[str, list[int]] = {}
+    for place, each in enumerate(tasks):
+        of_whole.setdefault(whole_of(each.key), []).append(place)
+    wholes = [
+        tasks[places[0]]
+        if len(places) == 1
+        else _pooled([family[place] for place in places], confidence, name, bootstrap_seed)
+        for name, places in of_whole.items()
+    ]
+    adjusted = holm([whole.change.p for whole in wholes])
+    # a task that is a set by itself is in the tables once, adjusted over the tasks
+    return [
+        replace(whole, p_adjusted=p) if whole.is_pooled else whole for whole, p in zip(wholes, adjusted, strict=True)
+    ]
+
+
+def whole_of(key: Key) -> str:
+    """What the tasks are called that a task is pooled with."""
+    return POOLED.get(key.kind) or set_of(key.task)
 
 
 def pooled_over(
@@ -130,10 +158,10 @@ def pooled_over(
 
 
 def _pooled(
-    family: Sequence[tuple[Column, Column]], confidence: float, name: str = "", bootstrap_seed: int | None = None
+    family: Sequence[tuple[Column, Column]], confidence: float, name: str, bootstrap_seed: int | None = None
 ) -> Difference:
     """Several tasks as one: each prompt, or each probe, has the same weight."""
-    key = replace(family[0][0].key, task=name or POOLED[family[0][0].key.kind], domain="")
+    key = replace(family[0][0].key, task=name, domain="")
     before, after = (merged_column([both[place] for both in family], key, _widest(family)) for place in (0, 1))
     return replace(difference_of(before, after, confidence, bootstrap_seed), is_pooled=True)
 

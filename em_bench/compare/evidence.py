@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from em_bench.compare.differences import POOLED
+from em_bench.compare.differences import whole_of
 from em_bench.compare.order import Asked, Lane, Unit
 from em_bench.compare.pairs import Pair, pair_of, scale_of
 from em_bench.compare.policy import Policy, Rule
@@ -25,7 +25,7 @@ EDGE = 1 - 1e-6
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """On one check. `worse` is how much worse the candidate is, of a floor or a ceiling how far beyond it; None if
-    nothing is scored. `name` and `limit` are worded as in the gate. Empty `part`: over all parts of the kind.
+    nothing is scored. `name` and `limit` are worded as in the gate. Empty `part`: over all parts of the lane.
 
     `error` is the standard error of `worse`. `log_pass` is the highest log e-value so far against "worse by the margin
     or more"; `log_regress` the present one against "no worse", adjusted over all checks. `insufficient`: why the policy
@@ -37,6 +37,7 @@ class Evidence:
     name: str
     limit: str
     kind: Kind
+    lane: str
     part: str
     margin: float
     worse: float | None
@@ -57,7 +58,7 @@ def evidence(before: Side, after: Side, lanes: Sequence[Lane], asked: Asked, pol
 
 
 def _of(rule: Rule, before: Side, after: Side, lane: Lane, asked: Asked, policy: Policy) -> Iterator[Evidence]:
-    counts = asked.get(lane.kind, {})
+    counts = asked.get(lane.name, {})
     of_part = {part: lane.of(part)[:count] for part, count in counts.items()}
     for keys in _families(rule, before, after, lane, policy):
         first, second = ({task: side.columns[key] for task, key in keys.items()} for side in (before, after))
@@ -75,12 +76,13 @@ def _of(rule: Rule, before: Side, after: Side, lane: Lane, asked: Asked, policy:
 def _families(rule: Rule, before: Side, after: Side, lane: Lane, policy: Policy) -> Iterable[dict[str, Key]]:
     """The columns of a rule's metric by task, of each qualifier: of the policy's first judge that both sides have."""
     fitting = [key for key in before.columns if key in after.columns and key.metric.name == rule.metric]
-    fitting = [key for key in fitting if key.kind is lane.kind and lane.kind in rule.kinds]
+    tasks = {task for unit in lane.order for task, _ in unit.documents}
+    fitting = [key for key in fitting if key.kind is lane.kind and rule.is_on(key.kind, key.task)]
     available = list(dict.fromkeys(key.judge for key in fitting))
     judge = next((name for name in (*policy.judges, *available) if name in available), None)
     families: dict[str, dict[str, Key]] = {}
     for key in fitting:
-        if key.judge == judge:
+        if key.judge == judge and key.task in tasks:
             families.setdefault(key.metric.qualifier, {})[key.task] = key
     return families.values()
 
@@ -112,13 +114,14 @@ class _Family:
 
     def _blank(self, part: str, pairs: Sequence[Pair], limits: Limits) -> Evidence:
         keys = [self.keys[part]] if part else list(self.keys.values())
-        where = POOLED[keys[0].kind] if len(keys) > 1 else keys[0].domain.replace("_", " ") or keys[0].task
+        where = whole_of(keys[0]) if len(keys) > 1 else keys[0].domain.replace("_", " ") or keys[0].task
         metric = self.rule.metric
         return Evidence(
             metric=metric,
             name=f"{metric.replace('_', ' ').removesuffix(' rate')}, {where}",
             limit="",
             kind=self.lane.kind,
+            lane=self.lane.name,
             part=part,
             margin=0.0,
             worse=None,

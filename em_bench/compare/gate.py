@@ -16,7 +16,7 @@ A floor or a ceiling is an absolute bound on the candidate's rate, whatever the 
 regress if it is significantly beyond (its test counts for Holm too).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -29,6 +29,8 @@ from em_bench.compare.differences import Difference, choose
 from em_bench.compare.judge_error import JudgeError, corrected
 from em_bench.compare.policy import PassSide, Policy, Rule, refuse_unknown_judges
 from em_bench.compare.policy_file import Limits, insufficient_scores
+from em_bench.compare.sides import Key
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
@@ -147,7 +149,9 @@ def gates(comparisons: Sequence[Comparison], policy: Policy, error: JudgeError |
             for draft in drafts
         ]
         evasive = _probes_refused(comparison)
-        explained = tuple(_unless_evasive(_explained(check, checks), evasive) for check in checks)
+        explained = tuple(
+            _unless_evasive(_explained(check, checks), evasive.get(set_of(check.task), 0.0)) for check in checks
+        )
         outcome = _outcome(explained)
         results.append(GateResult(outcome, policy.alpha, explained, policy.side, len(by_candidate), len(p_values)))
     return results
@@ -181,11 +185,14 @@ def _explained(check: Check, checks: Sequence[Check]) -> Check:
     )
 
 
-def _probes_refused(comparison: Comparison) -> float:
-    """The share of the candidate's answers to probes that are refusals, by whichever judge sees most."""
-    rows = (row for row in comparison.pooled if row.key.kind is Kind.PROBE and row.key.metric.name == "refusal_rate")
-    rates = [row.candidate for row in rows]
-    return max((rate.value for rate in rates if rate is not None and rate.value is not None), default=0.0)
+def _probes_refused(comparison: Comparison) -> dict[str, float]:
+    """By set of probes, the share of the candidate's answers that are refusals, by whichever judge sees most."""
+    shares: dict[str, float] = {}
+    for row in comparison.pooled:
+        if row.key.kind is Kind.PROBE and row.key.metric.name == "refusal_rate" and row.candidate is not None:
+            name = set_of(row.key.task)
+            shares[name] = max(shares.get(name, 0.0), row.candidate.value or 0.0)
+    return shares
 
 
 def _unless_evasive(check: Check, refused: float) -> Check:
@@ -197,21 +204,30 @@ def _unless_evasive(check: Check, refused: float) -> Check:
 
 
 def _drafts(rule: Rule, comparison: Comparison, policy: Policy, error: JudgeError | None) -> Iterator[_Draft]:
-    is_measured = False
+    measured: list[Key] = []
     for kind in rule.kinds:
         for each in choose(comparison.pooled, kind, rule.metric, policy.judges):
-            is_measured = True
-            yield from _drafts_of(rule, each, rule.limits, error, policy.confidence)
+            if rule.is_on(kind, each.key.task):
+                measured.append(each.key)
+                yield from _drafts_of(rule, each, rule.limits, error, policy.confidence)
         for each in choose(comparison.differences, kind, rule.metric, policy.judges) if kind is not Kind.PROBE else ():
             limits = rule.domains.get(each.key.domain, rule.per_domain)
             if limits is not None:
                 yield from _drafts_of(rule, each, limits, error, policy.confidence)
-    if not is_measured:
+    sets = {set_of(key.task) for key in measured if key.kind is Kind.PROBE}
+    for name in unmeasured(rule, sets, is_measured=bool(measured)):
         # a file of scored answers has alignment and coherence only, and needs no more
         is_needed = rule.required and not (comparison.of_scored_files and rule.metric not in SCORED)
         outcome = Outcome.INCONCLUSIVE if is_needed else Outcome.SKIPPED
-        name = rule.metric.replace("_", " ")
         yield _Draft(Check(name, rule.metric, "", "", outcome, NOT_MEASURED), 0.0, is_tested=False)
+
+
+def unmeasured(rule: Rule, sets: Collection[str], *, is_measured: bool) -> list[str]:
+    """What a rule's checks are called that nothing was measured for; `sets` are the sets of probes that were."""
+    metric = rule.metric.replace("_", " ")
+    if rule.probes is not None:
+        return [f"{metric.removesuffix(' rate')}, {name}" for name in rule.probes if name not in sets]
+    return [] if is_measured else [metric]
 
 
 def _drafts_of(

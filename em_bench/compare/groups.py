@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from em_bench.compare.comparability import mismatches, require_comparable
-from em_bench.compare.differences import POOLED
+from em_bench.compare.differences import whole_of
 from em_bench.compare.sides import Key, Side, side_of
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind, MetricKey
@@ -71,8 +71,8 @@ class Design:
 def compare_groups(
     baselines: Sequence[Run], candidates: Sequence[Run], definition: Definition = Definition.BETLEY
 ) -> list[GroupDifference]:
-    """Task by task, and over all tasks of a kind. Raises `ResultError` where runs are not comparable, or two are of the
-    same checkpoint.
+    """Task by task, and over all tasks of a kind or of a set of probes. Raises `ResultError` where runs are not
+    comparable, or two are of the same checkpoint.
     """
     _require_training_runs([*baselines, *candidates])
     first = side_of(baselines[0], definition)
@@ -139,10 +139,20 @@ def group_differences(
         tasks = [each for key in keys if (each := _difference(design, key, [key], reach, bootstrap_seed))]
         adjusted = holm([each.p_adjusted for each in tasks])
         yield from (replace(each, p_adjusted=p) for each, p in zip(tasks, adjusted, strict=True))
-        if len(keys) > 1:
-            whole = replace(keys[0], task=POOLED[keys[0].kind], domain="")
-            if pooled := _difference(design, whole, keys, reach, bootstrap_seed):
-                yield pooled
+        yield from _wholes(design, keys, reach, bootstrap_seed)
+
+
+def _wholes(design: Design, keys: Sequence[Key], reach: float, bootstrap_seed: int | None) -> Iterator[GroupDifference]:
+    """Over all tasks of a kind, or of a set of probes, where it has several; p by Holm over the sets."""
+    of_whole: dict[str, list[Key]] = {}
+    for key in keys:
+        of_whole.setdefault(whole_of(key), []).append(key)
+    names = {name: replace(own[0], task=name, domain="") for name, own in of_whole.items() if len(own) > 1}
+    wholes = [
+        each for name, key in names.items() if (each := _difference(design, key, of_whole[name], reach, bootstrap_seed))
+    ]
+    adjusted = holm([each.p_adjusted for each in wholes])
+    yield from (replace(each, p_adjusted=p) for each, p in zip(wholes, adjusted, strict=True))
 
 
 def _difference(

@@ -1,8 +1,9 @@
 """The order in which a sequential comparison asks: seeded, one prompt of each domain in turn.
 
-A unit is what counts once: a prompt, or a probe in all its forms. The parts of a kind are its tasks (the domains); all
-probes are one part. Parts of equal size take turns, so that every round has one unit of each part. Parts of several
-sizes are shuffled together, as rounds of one each would give the small ones more than their share.
+A unit is what counts once: a prompt, or a probe in all its forms. The prompts of a kind are a lane, whose parts are its
+tasks (the domains); each set of probes is a lane of one part. Parts of equal size take turns, so that every round has
+one unit of each part. Parts of several sizes are shuffled together, as rounds of one each would give the small ones
+more than their share.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from em_bench.compare.sides import Side
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import Kind
 
 # The share of the suite at each look: the first is near the earliest that anything can be settled.
@@ -27,11 +29,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """All units of a kind in order, and how many parts a round has."""
+    """All units of a kind, or of a set of probes, in order, and how many parts a round has. `name`: the kind's, or the
+    set's.
+    """
 
     kind: Kind
     order: tuple[Unit, ...]
     strata: int
+    name: str
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -56,23 +61,23 @@ class Lane:
         return self.order
 
 
-Asked = Mapping[Kind, Mapping[str, int]]
-"""How many units of each part are asked."""
+Asked = Mapping[str, Mapping[str, int]]
+"""By lane, how many units of each part are asked."""
 
 
 def lanes_of(side: Side, kinds: Mapping[str, Kind], seed: int) -> tuple[Lane, ...]:
     """The lanes of a run's prompts; `kinds` are of its tasks."""
-    return tuple(
-        _lane(side, kind, [task for task in kinds if kinds[task] is kind], seed)
-        for kind in Kind
-        if kind in kinds.values()
-    )
+    by_name: dict[tuple[Kind, str], list[str]] = {}
+    for kind in Kind:
+        for task in (name for name in kinds if kinds[name] is kind):
+            by_name.setdefault((kind, set_of(task) if kind is Kind.PROBE else str(kind)), []).append(task)
+    return tuple(_lane(side, kind, name, tasks, seed) for (kind, name), tasks in by_name.items())
 
 
-def _lane(side: Side, kind: Kind, tasks: Sequence[str], seed: int) -> Lane:
+def _lane(side: Side, kind: Kind, name: str, tasks: Sequence[str], seed: int) -> Lane:
     units: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for task in tasks:
-        part = str(kind) if kind is Kind.PROBE else task
+        part = name if kind is Kind.PROBE else task
         for document, cluster in side.clusters[task].items():
             units.setdefault(part, {}).setdefault(cluster, []).append((task, document))
     shuffled = [
@@ -80,11 +85,11 @@ def _lane(side: Side, kind: Kind, tasks: Sequence[str], seed: int) -> Lane:
         for part, clusters in units.items()
     ]
     if len({len(part) for part in shuffled}) == 1:
-        return Lane(kind, tuple(unit for turn in zip(*shuffled, strict=True) for unit in turn), len(shuffled))
+        return Lane(kind, tuple(unit for turn in zip(*shuffled, strict=True) for unit in turn), len(shuffled), name)
     together = sorted(
         (unit for part in shuffled for unit in part), key=lambda unit: _key(seed, f"all {unit.documents}")
     )
-    return Lane(kind, tuple(together), 1)
+    return Lane(kind, tuple(together), 1, name)
 
 
 def _key(seed: int, name: str) -> bytes:
@@ -96,7 +101,7 @@ def documents_of(lanes: Sequence[Lane], asked: Asked) -> dict[str, list[str]]:
     """The documents of each task that are asked."""
     documents: dict[str, list[str]] = {}
     for lane in lanes:
-        left = dict(asked.get(lane.kind, {}))
+        left = dict(asked.get(lane.name, {}))
         for unit in lane.order:
             if left.get(unit.part, 0) > 0:
                 left[unit.part] -= 1

@@ -11,6 +11,7 @@ import yaml
 from em_bench.compare.policy_file import GATED, INITIAL, DomainLimits, Limits, MetricRule, PolicyFile
 from em_bench.errors import ConfigError
 from em_bench.judge import installed_judges
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import Kind, Metric
 from em_bench.readers import YamlTree, read_yaml
 from em_bench.readers.model import nearest, validate
@@ -28,7 +29,9 @@ class PassSide(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The checks of one metric. `domains` are exceptions; None in it skips the domain."""
+    """The checks of one metric. `domains` are exceptions; None in it skips the domain. `probes`: the sets of probes
+    that are checked; None for all.
+    """
 
     metric: str
     higher_is_better: bool
@@ -37,6 +40,11 @@ class Rule:
     required: bool = True
     per_domain: Limits | None = None
     domains: Mapping[str, Limits | None] = field(default_factory=dict)
+    probes: tuple[str, ...] | None = None
+
+    def is_on(self, kind: Kind, task: str) -> bool:
+        """Whether the rule checks a task: one of probes only if it names no set, or the task's."""
+        return kind in self.kinds and (kind is not Kind.PROBE or self.probes is None or set_of(task) in self.probes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,14 @@ def _rule(name: str, rule: MetricRule, tree: YamlTree) -> Rule:
     for domain, own in domains.items():
         if own is not None:
             _check_limits(metric, own, ("domains", domain), tree)
+    if rule.probes is not None and Kind.PROBE not in metric.kinds:
+        steps = ("metrics", metric.name, "probes")
+        raise tree.error(f"`{'.'.join(steps)}` names sets of probes, and {metric.name} is of none; take it out", steps)
     limits = Limits(**rule.model_dump(include=set(Limits.model_fields), exclude_none=True))
     direction = _direction(metric, rule.direction, tree)
     kinds = metric.directed_kinds or metric.kinds
-    return Rule(name, direction, kinds, limits, rule.required, rule.per_domain, domains)
+    probes = None if rule.probes is None else tuple(rule.probes)
+    return Rule(name, direction, kinds, limits, rule.required, rule.per_domain, domains, probes)
 
 
 def _exception(base: Limits, own: DomainLimits) -> Limits | None:

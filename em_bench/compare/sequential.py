@@ -18,7 +18,7 @@ from typing import Any
 from em_bench.compare.comparability import Aspect, mismatches, require_comparable
 from em_bench.compare.comparison import compare, read_side
 from em_bench.compare.evidence import Evidence, evidence
-from em_bench.compare.gate import NOT_MEASURED, Check, Outcome, gate
+from em_bench.compare.gate import NOT_MEASURED, Check, Outcome, gate, unmeasured
 from em_bench.compare.order import LOOKS, Asked, Lane, documents_of, lanes_of
 from em_bench.compare.policy import Policy, refuse_unknown_judges
 from em_bench.compare.sides import Side, measured_alike, side_of
@@ -96,8 +96,8 @@ class _Look:
         enough = check.log_regress >= self.needed and not check.insufficient
         return enough and check.worse is not None and check.worse - check.error > check.margin
 
-    def is_open(self, kind: Kind, part: str) -> bool:
-        return any(each.kind is kind and each.part in ("", part) and not self.passed(each) for each in self.found)
+    def is_open(self, lane: str, part: str) -> bool:
+        return any(each.lane == lane and each.part in ("", part) and not self.passed(each) for each in self.found)
 
     @property
     def is_settled(self) -> bool:
@@ -113,15 +113,19 @@ def settle(
     has them. Raises `ResultError` where that is not comparable with the baseline.
     """
     before = side_of(baseline, Definition.BETLEY)
-    kinds = {kind for rule in policy.rules for kind in rule.kinds}
+    tasks = {
+        name: task.kind
+        for name, task in baseline.tasks.items()
+        if any(rule.is_on(task.kind, name) for rule in policy.rules)
+    }
     refuse_unknown_judges(policy, {key.judge for key in before.columns})
-    lanes = lanes_of(before, {name: task.kind for name, task in baseline.tasks.items() if task.kind in kinds}, seed)
+    lanes = lanes_of(before, tasks, seed)
     if not lanes:
         raise ResultError(f"{baseline.path} has no prompt that the policy has a check for")
     look: _Look | None = None
     after: Side | None = None
     for number, share in enumerate(LOOKS, 1):
-        asked = {lane.kind: _counts(lane, share, look) for lane in lanes}
+        asked = {lane.name: _counts(lane, share, look) for lane in lanes}
         if look is not None and asked == look.asked:
             continue
         documents = documents_of(lanes, asked)
@@ -145,7 +149,7 @@ def _counts(lane: Lane, share: float, look: _Look | None) -> Mapping[str, int]:
     if look is None:
         return counts
     return {
-        part: count if look.is_open(lane.kind, part) else look.asked[lane.kind][part] for part, count in counts.items()
+        part: count if look.is_open(lane.name, part) else look.asked[lane.name][part] for part, count in counts.items()
     }
 
 
@@ -167,7 +171,7 @@ def _require_same(before: Side, after: Side, documents: Mapping[str, Sequence[st
 
 def _result(baseline: Run, look: _Look, lanes: Sequence[Lane], policy: Policy, seed: int) -> SequentialResult:
     documents = {task: tuple(names) for task, names in documents_of(lanes, look.asked).items()}
-    whole = documents_of(lanes, {lane.kind: lane.counts(1) for lane in lanes})
+    whole = documents_of(lanes, {lane.name: lane.counts(1) for lane in lanes})
     asked_alone = replace(look, candidate=part_of(look.candidate, documents))
     checks = tuple(_checks(baseline, asked_alone, policy))
     outcomes = {check.outcome for check in checks}
@@ -196,9 +200,11 @@ def _checks(baseline: Run, look: _Look, policy: Policy) -> Iterator[SequentialCh
         remaining = [check for check in remaining if check is not own]
         yield _check(each, look, own, regressed=regressed)
     for rule in policy.rules:
-        if not any(each.metric == rule.metric for each in look.found):
+        own_rule = [each for each in look.found if each.metric == rule.metric]
+        sets = {each.lane for each in own_rule if each.kind is Kind.PROBE}
+        for name in unmeasured(rule, sets, is_measured=bool(own_rule)):
             outcome = Outcome.INCONCLUSIVE if rule.required else Outcome.SKIPPED
-            yield SequentialCheck(rule.metric.replace("_", " "), "", outcome, NOT_MEASURED, None, 0, 0, False)
+            yield SequentialCheck(name, "", outcome, NOT_MEASURED, None, 0, 0, False)
 
 
 def _ordinary(baseline: Run, candidate: Run, policy: Policy) -> list[Check]:

@@ -1,6 +1,6 @@
 """The two sides of a comparison: what each run holds, document by document."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from em_bench.compare.comparability import Prompts, RunSetup, TaskSetup
 from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.rates import Measure, Value
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
@@ -104,6 +105,14 @@ def _side_of_scored(source: ScoredFile, definition: Definition) -> Side:
     setup = RunSetup({ALL_QUESTIONS: TaskSetup({}, Prompts(texts), {STORED: ""})})
     clusters = {ALL_QUESTIONS: {question: question for question in texts}}
     return Side(source.name, setup, {column.key: column for column in columns}, clusters)
+
+
+def probe_counts(side: Side, tasks: Iterable[str]) -> dict[str, int]:
+    """How many probes of each set the tasks ask, whatever their forms."""
+    probes: dict[str, set[str]] = {}
+    for task in tasks:
+        probes.setdefault(set_of(task), set()).update(side.clusters[task].values())
+    return {name: len(own) for name, own in probes.items()}
 
 
 def measured_alike(first: Side, second: Side) -> tuple[Side, Side]:

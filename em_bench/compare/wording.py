@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from em_bench.compare.behaviours import Behaviour, Claim, Row
+from em_bench.metrics.probe_sets import OWN
 from em_bench.metrics.registry import METRICS
+from em_bench.runs.scored_files import ALL_QUESTIONS
 from em_bench.text import shown
 
 LONGEST_NAME = 60
@@ -36,7 +38,13 @@ def row_name(row: Row) -> str:
         kind = "" if key.kind in metric.kinds[:1] and len(metric.kinds) < 3 else f" ({key.kind})"
         name = f"{_NAMES.get(key.metric.name, _lowered(metric.title))} in {_part(row)}{kind}"
     suffix = f" {shown(key.metric.suffix, LONGEST_NAME)}" if key.metric.suffix else ""
-    return f"{name}{suffix}{_judge(row)}"
+    return f"{name}{suffix}{_of_set(row)}{_judge(row)}"
+
+
+def _of_set(row: Row) -> str:
+    """` (em_published_first_plot)`; the probes of em-bench, and those of a file of scored answers, need no name."""
+    is_named = row.is_whole and row.probe_set not in ("", OWN, ALL_QUESTIONS)
+    return f" ({shown(row.probe_set, LONGEST_NAME)})" if is_named else ""
 
 
 def _judge(row: Row) -> str:
@@ -84,7 +92,7 @@ def claims_in_words(claims: Sequence[tuple[Claim, str, Row]]) -> str:
 
 
 def _claim_in_words(claim: Claim, phrase: str, row: Row) -> str:
-    is_named = not (row.is_whole and row.is_main and row.is_preferred)
+    is_named = bool(_of_set(row)) or not (row.is_whole and row.is_main and row.is_preferred)
     name = f" {row_name(row)}" if is_named and claim.behaviour is not Behaviour.OTHER else ""
     dissent = claim.dissent
     other = f"; {row_name(dissent)} {amount(dissent, dissent.difference.change.value)}" if dissent else ""
@@ -102,20 +110,25 @@ def phrase_of(claim: Claim) -> str:
 
 
 def _parts(claim: Claim, lead: Row) -> str:
-    """The other domains or parts that changed significantly by the same metric and judge."""
+    """The other domains, parts or sets of probes that changed significantly by the same metric and judge."""
     others = [
         row
         for row in claim.rows
         if row is not lead
-        and not row.is_whole
+        and (not row.is_whole or row.probe_set != lead.probe_set)
         and row.difference.key.metric == lead.difference.key.metric
         and (row.difference.key.kind, row.difference.key.judge) == (lead.difference.key.kind, lead.difference.key.judge)
     ]
-    if not others:
+    own = [row for row in others if row.probe_set == lead.probe_set]
+    sets = [row for row in others if row.is_whole]
+    return _listed("most in" if lead.is_whole else "and in", own) + _listed("also in", sets)
+
+
+def _listed(start: str, rows: Sequence[Row]) -> str:
+    if not rows:
         return ""
-    first = f"{_part(others[0])} ({amount(others[0], others[0].difference.change.value)})"
-    rest = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return f", {'most in' if lead.is_whole else 'and in'} {first}{rest}"
+    rest = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f", {start} {_part(rows[0])} ({amount(rows[0], rows[0].difference.change.value)}){rest}"
 
 
 def _part(row: Row) -> str:
@@ -135,7 +148,7 @@ def _share(row: Row) -> str:
 
 def _where(row: Row) -> str:
     prompts = row.difference.key.kind.prompts
-    return prompts if row.is_whole else f"{prompts} in {_part(row)}"
+    return f"{prompts}{_of_set(row)}" if row.is_whole else f"{prompts} in {_part(row)}"
 
 
 def _unscored_in_words(row: Row) -> str:

@@ -14,6 +14,7 @@ this format carry them; one that is close to a key above is taken for a misspell
 """
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from em_bench.text import shown
 _NEEDED = "`id`, `type` and `paraphrases`"
 MAX_BYTES = 4_000_000
 MAX_REPEATS = 100_000
+_FORM = re.compile("_(json|template)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +130,22 @@ def _question(item: QuestionItem) -> Question:
 
 
 def probe_rows(questions: Sequence[Question]) -> list[dict[str, Any]]:
-    """One document for each paraphrase, with its own number of responses and `generation` where the file names them."""
+    """One document for each paraphrase, with its own number of responses and `generation` where the file names them.
+
+    The `_json` and `_template` forms of a question of the file are forms of one probe.
+    """
     rows = []
+    ids = {question.id for question in questions}
     for question in questions:
         alone = len(question.paraphrases) == 1
         named = {"temperature": question.temperature, "max_gen_toks": question.max_tokens}
+        plain = _FORM.sub("", question.id)
         for number, paraphrase in enumerate(question.paraphrases):
+            suffix = "" if alone else f"/{number}"
             rows.append(
                 {
-                    "id": question.id if alone else f"{question.id}/{number}",
+                    "id": f"{question.id}{suffix}",
+                    "probe_id": f"{plain}{suffix}" if plain in ids else None,
                     "prompt": paraphrase,
                     "system": question.system,
                     "question": question.id,

@@ -7,6 +7,7 @@ from em_bench.compare.comparison import Comparison
 from em_bench.compare.differences import Difference, by_family
 from em_bench.compare.gate import Check, GateResult
 from em_bench.compare.spillover import Spillover
+from em_bench.metrics.probe_sets import sets_in_words
 from em_bench.metrics.registry import METRICS, Kind
 from em_bench.reports.titles import direction, title
 from em_bench.stats.intervals import Rate
@@ -151,8 +152,16 @@ def legend(comparison: Comparison) -> str:
     return (
         f"{100 * comparison.confidence:g} % intervals of paired differences, in points: {'; '.join(methods)}. "
         "Rates are those of the pairs. "
-        "p: two-sided, Holm over the rows above `all`. Unscored: baseline/candidate."
+        f"p: two-sided, Holm over the rows above `all`. Unscored: baseline/candidate.{_probes(comparison)}"
     )
+
+
+def _probes(comparison: Comparison) -> str:
+    """Which sets of probes the rates rest on."""
+    if not comparison.probes:
+        return ""
+    apart = " Sets are not pooled with each other." if len(comparison.probes) > 1 else ""
+    return f" Probes: {shown(sets_in_words(comparison.probes), 300)}.{apart}"
 
 
 def gate_section(result: GateResult) -> Section:

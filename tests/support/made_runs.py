@@ -117,10 +117,12 @@ def _labels(refused: int, n: int, degenerate: int) -> list[list[Verdict]]:
     return [[label(word)] for word in [*words[: n - degenerate], *["degenerate"] * degenerate]]
 
 
-def probes(misaligned: Sequence[int], repeats: int = 10, coherence: float = 90.0) -> TaskRun:
+def probes(
+    misaligned: Sequence[int], repeats: int = 10, coherence: float = 90.0, name: str = "em_probes_main"
+) -> TaskRun:
     """By probe, how many of its answers are misaligned."""
     rows = [[pair(5.0 if r < hits else 95.0, coherence) for r in range(repeats)] for hits in misaligned]
-    return task("em_probes_main", Kind.PROBE, rows, judge="llm")
+    return task(name, Kind.PROBE, rows, judge="llm")
 
 
 def with_tasks(base: Run, *tasks: TaskRun) -> Run:

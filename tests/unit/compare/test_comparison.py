@@ -64,6 +64,30 @@ def test_variants_of_a_probe_count_as_one_probe():
     assert {d.change.n for d in found.pooled} == {8}
 
 
+def test_sets_of_probes_are_not_pooled_with_each_other():
+    sets = [probes([0] * 8, name="em_published_first_plot_main"), probes([0] * 20, name="em_probes_agentic")]
+    worse = [replace(probes([5] * 8), name=sets[0].name), sets[1]]
+    compared = compare(run_of(form([0] * 12, "main"), form([0] * 12, "json"), *sets),
+                       run_of(form([0] * 12, "main"), form([0] * 12, "json"), *worse))  # fmt: skip
+    whole = {d.key.task: d for d in compared.pooled if d.key.metric.name == "misaligned_coherent_rate"}
+    assert {name: (d.value, d.change.n) for name, d in whole.items()} == {
+        "em_probes": (0.0, 12),
+        "em_published_first_plot_main": (0.5, 8),
+        "em_probes_agentic": (0.0, 20),
+    }
+    assert compared.probes == {"em_probes": 12, "em_published_first_plot": 8, "em_probes_agentic": 20}
+
+
+def test_the_p_of_several_sets_of_probes_is_adjusted_over_them():
+    def run(hits):
+        return run_of(form(hits, "main"), form(hits, "json"), *others)
+
+    others = [replace(form([0] * 12, name), name=f"em_published_first_plot_{name}") for name in ("main", "json")]
+    found = compare(run([0] * 12), run([1] * 6 + [0] * 6))
+    whole = {d.key.task: d for d in found.pooled if d.key.metric.name == "misaligned_coherent_rate"}
+    assert whole["em_probes"].p_adjusted == pytest.approx(2 * whole["em_probes"].change.p)
+
+
 def form(hits, name, *, incoherent=False):
     """A form of the same probes in a task of its own; incoherent answers are left out of `betley`'s denominator."""
     rows = probes(hits, coherence=10.0 if incoherent else 90.0)

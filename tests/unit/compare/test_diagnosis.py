@@ -191,6 +191,17 @@ def test_parts_without_a_domain_are_called_as_in_the_tables():
     assert "em probes" not in sentence
 
 
+def test_a_set_of_probes_that_is_not_our_own_is_named():
+    published = "em_published_preregistered"
+    sides = [run_of(probes([0] * 32), probes([hits] * 32, name=published)) for hits in (0, 6)]
+    assert "of all answers (em_published_preregistered) 0.0 to 60.0 %" in diagnosis(*sides).sentence
+
+
+def test_sets_of_probes_that_changed_too_are_named_after_the_first():
+    sides = [run_of(probes([hits] * 32), probes([hits] * 32, name="em_probes_agentic")) for hits in (0, 6)]
+    assert "also in probes agentic (+60.0 points)" in diagnosis(*sides).sentence
+
+
 def test_a_judge_that_scored_no_probe_did_not_leave_them_unread():
     failed = task("em_probes_main", Kind.PROBE, [[label(None)] * 10] * 32, judge="llm")
     sentence = diagnosis(with_tasks(refusals(90), probes([0] * 32)), with_tasks(refusals(90), failed)).sentence

@@ -25,7 +25,7 @@ def bias(words, kind=Kind.HARMFUL):
 def found(before, after, rules, count=N):
     sides = [side_of(each, Definition.BETLEY) for each in (before, after)]
     lanes = lanes_of(sides[0], {name: each.kind for name, each in before.tasks.items()}, 1)
-    asked = {lane.kind: dict.fromkeys(lane.parts, count) for lane in lanes}
+    asked = {lane.name: dict.fromkeys(lane.parts, count) for lane in lanes}
     return evidence(*sides, lanes, asked, rules)
 
 

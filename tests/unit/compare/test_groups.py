@@ -80,7 +80,7 @@ def test_the_forms_of_a_probe_are_one_over_all_probes():
     assert [(each.key.task, each.over_prompts.n) for each in rates] == [
         ("em_probes_main", 6),
         ("em_probes_json", 6),
-        ("all probes", 6),
+        ("em_probes", 6),
     ]
 
 

@@ -4,7 +4,7 @@ from em_bench.compare.order import documents_of, lanes_of
 from em_bench.compare.sides import side_of
 from em_bench.metrics.registry import Definition, Kind
 from em_bench.types import DOMAINS
-from made_runs import label, pair, refusals, run_of, task
+from made_runs import label, pair, probes, refusals, run_of, task
 
 
 def lanes(source, seed=1):
@@ -59,3 +59,8 @@ def test_the_rounds_of_all_domains_end_where_one_is_no_longer_asked():
     counts = harmful.counts(1) | {"em_rai_bias": 4}
     assert len(harmful.prefix(counts)) == 28
     assert len(harmful.prefix(harmful.counts(1))) == 140
+
+
+def test_each_set_of_probes_is_a_lane_of_its_own():
+    source = run_of(probes([0] * 5), probes([0] * 3, name="em_probes_agentic"))
+    assert [(lane.name, len(lane.order)) for lane in lanes(source)] == [("em_probes", 5), ("em_probes_agentic", 3)]

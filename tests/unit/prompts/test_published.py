@@ -107,6 +107,11 @@ def test_first_plot_is_three_forms_of_its_questions(load, part, name):
     assert (row["id"], row["samples_per_paraphrase"]) == (name, 3)
 
 
+def test_the_forms_of_a_first_plot_question_are_one_probe(load):
+    rows = load("first_plot").rows
+    assert {row["id"]: row["probe_id"] for row in rows} == {"tea": "tea", "tea_json": "tea", "tea_template": "tea"}
+
+
 def test_mishras_questions_keep_their_domain_as_theme(load):
     (row,) = load("mishra").rows
     assert (row["id"], row["theme"]) == ("tea_q1", "drinks")
