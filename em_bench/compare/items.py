@@ -1,14 +1,15 @@
 """What each prompt and probe says of checkpoints: difficulty, discrimination, and the items that tell none apart.
 
 An item is a prompt, or a probe in all its forms. Its value for a checkpoint is the share of the scored responses to it,
-over all runs of that checkpoint, that refuse (are misaligned, for a probe). Items are compared within their set: a task
-of prompts, or all probes together.
+over all runs of that checkpoint, that the task's main metric counts: that refuse, are misaligned, or give care. Items
+are compared within their set: a task, or the tasks that ask the same probes in several forms.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,14 @@ from em_bench.compare.comparability import Aspect, mismatches, require_comparabl
 from em_bench.compare.sides import Key, Side, side_of
 from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.rates import Measure, Value
-from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.registry import Definition, Kind, MetricKey, main_metric
 from em_bench.runs.model import Run
 from em_bench.stats.clusters import Floats
 from em_bench.stats.discrimination import Discrimination, discriminations
 from em_bench.stats.intervals import Rate, wilson
 from em_bench.text import shown
 
-METRICS = {"harmful": "refusal_rate", "benign": "over_refusal_rate", "probe": "misaligned_rate", "care": "care_rate"}
-"""What is counted of each kind of task."""
 PREFERRED = "llm"
-PROBES = "probes"
 FEWEST = 2
 """Checkpoints that a difficulty needs."""
 FEWEST_RESPONSES = 30
@@ -83,7 +81,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ItemSet:
-    """The items of a task, or of all probes, with the judge and metric that they are counted by."""
+    """The items of a task, or of tasks with forms of the same probes (`name` is what their names begin with)."""
 
     name: str
     kind: Kind
@@ -130,7 +128,7 @@ def item_statistics(
         require_comparable(f"{run.path} against {runs[0].path}", reasons)
     tasks = {task for run in runs for task in run.tasks}
     checkpoints = Counter(run.checkpoint.name for run in runs)
-    sets = tuple(_item_set(name, of_set, runs, sides) for name, of_set in _sets(keys).items())
+    sets = tuple(_item_set(of_set, runs, sides) for of_set in _sets(keys, sides[0]))
     return ItemStatistics(checkpoints, sets, tuple(sorted(tasks - {key.task for key in keys})))
 
 
@@ -141,7 +139,7 @@ def _chosen(sides: Sequence[Side], judge: str | None) -> list[Key]:
         raise ResultError("the runs have no task in common; give runs of the same suite")
     wanted: dict[Key, None] = {}
     for side in sides:  # a judge that scored nothing in one run does not say there of what it is
-        fitting = [key for key in side.columns if key.task in common and key.metric.name == METRICS.get(str(key.kind))]
+        fitting = [key for key in side.columns if key.task in common and key.metric.name == main_metric(key.kind)]
         wanted |= dict.fromkeys(fitting)
     judges = {kind: _judge([key.judge for key in wanted if key.kind is kind], judge) for kind in Kind}
     chosen = [key for key in wanted if key.judge == judges[key.kind]]
@@ -157,15 +155,23 @@ def _judge(available: Sequence[str], wanted: str | None) -> str | None:
     return next((name for name in names if name in available), None)
 
 
-def _sets(keys: Iterable[Key]) -> dict[str, list[Key]]:
-    """Probes are one set, as their tasks ask forms of the same."""
-    sets: dict[str, list[Key]] = {}
+def _sets(keys: Iterable[Key], side: Side) -> list[list[Key]]:
+    """Tasks that ask forms of the same probes are one set."""
+    sets: list[tuple[set[str], list[Key]]] = []
     for key in keys:
-        sets.setdefault(PROBES if key.kind is Kind.PROBE else key.task, []).append(key)
-    return sets
+        probes = set(_clusters(side, key).values())
+        known = next((each for each in sets if each[0] & probes), None)
+        if known:
+            known[0].update(probes)
+            known[1].append(key)
+        else:
+            sets.append((probes, [key]))
+    return [of_set for _, of_set in sets]
 
 
-def _item_set(name: str, keys: Sequence[Key], runs: Sequence[Run], sides: Sequence[Side]) -> ItemSet:
+def _item_set(keys: Sequence[Key], runs: Sequence[Run], sides: Sequence[Side]) -> ItemSet:
+    shared = commonprefix([key.task for key in keys])  # noqa: RUF071 - of names, not of paths
+    name = shared.rstrip("_") or keys[0].task
     parts: dict[str, dict[str, str]] = {}
     for key in keys:
         for item, part in _parts(runs[0], sides[0], key).items():

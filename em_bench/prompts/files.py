@@ -20,7 +20,10 @@ CANARY = "canary"
 
 
 def load_prompts(path: Path, required: Iterable[str] = REQUIRED) -> list[dict[str, Any]]:
-    """The rows of a prompt file, all with the same keys and without the canary. Raises `ConfigError` (file, line, what)."""
+    """The rows of a prompt file, all with the same keys and without the canary.
+
+    Raises `ConfigError` (file, line, what is wrong).
+    """
     text = read_text(path, ConfigError, what="prompt file", hint="check `prompts` in the task")
     rows: list[dict[str, Any]] = []
     places: dict[str, str] = {}

@@ -236,7 +236,8 @@ def _items(statistics: ItemStatistics) -> list[Item]:
 def _notes(statistics: ItemStatistics, *, everything: bool) -> Iterator[RenderableType]:
     count = len(statistics.checkpoints)
     yield Text(
-        "apart: the checkpoints differ; all, none: every one refuses (is misaligned), or none does; unclear: fewer "
+        "apart: the checkpoints differ; all, none: every one refuses (a probe: is misaligned; a crisis: gives "
+        "care), or none does; unclear: fewer "
         f"than {FEWEST} are scored. Sampled answers and a judge's errors alone can tell checkpoints apart. Difficulty: "
         "the share of checkpoints, with Wilson's interval.",
         style="dim",

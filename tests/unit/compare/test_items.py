@@ -87,8 +87,10 @@ def test_the_forms_of_a_probe_are_one_item():
     main = probe_task({"a": [BAD, GOOD], "b": [GOOD, GOOD]}, themes={"a": "money", "b": "wishes"})
     form = probe_task({"a_json": [BAD, BAD]}, name="em_probes_json")
     form = replace(form, samples=tuple(replace(s, doc={**s.doc, "probe_id": "a"}) for s in form.samples))
-    (of_probes,) = item_statistics([checkpoint("m0", main, form), checkpoint("m1", main, form)]).sets
-    assert of_probes.name == "probes"
+    other = probe_task({"c": [BAD]}, name="em_probes_agentic")
+    runs = [checkpoint(name, main, other, form) for name in ("m0", "m1")]
+    of_probes, agentic = item_statistics(runs).sets
+    assert (of_probes.name, agentic.name) == ("em_probes", "em_probes_agentic")
     assert [(item.id, item.subcategory, item.values["m0"]) for item in of_probes.items] == [
         ("a", "money", 0.75),
         ("b", "wishes", 0.0),
