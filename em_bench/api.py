@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from em_bench.calibration.calibrate import Calibration
     from em_bench.calibration.correct import CorrectedLine
     from em_bench.calibration.measure import Measurement
+    from em_bench.calibration.rubric_test import RubricTest
     from em_bench.compare.comparison import Comparison
     from em_bench.compare.conditions import Effect
     from em_bench.compare.gate import GateResult
@@ -104,6 +105,7 @@ __all__ = [
     "summarize_thresholds",
     "susceptibility",
     "tasks_path",
+    "test_rubric",
     "unlink",
 ]
 
@@ -484,6 +486,16 @@ def calibrate(options: CalibrateOptions) -> "Measurement":
     from em_bench.calibration.measure import measure
 
     return measure(options)
+
+
+def test_rubric(rubric: str, judges: JudgeSelection, cases: Path | None = None) -> "list[RubricTest]":
+    """How well judge models answer a rubric's table of cases, whose verdicts are known: its own table, or `cases`.
+
+    One test for each judge model; of `betley` and other question files, for each judge prompt that has cases too.
+    """
+    from em_bench.calibration.rubric_test import run_rubric_test
+
+    return run_rubric_test(rubric, judges, cases)
 
 
 def agreement(

@@ -19,14 +19,15 @@ caching and the accounting and completes what a judge leaves out: a judge may ra
 lost.
 
 Everything beyond the three is optional, and each option is a Protocol below with an example: `HasLabels`, `HasModel`,
-`HasUsage`, `HasForecast`, `HasReadinessCheck`, `HasCacheSwitch`, `HasCacheContext`. A judge has what it defines; it
-inherits from nothing. `em_bench.testing` has doubles to test a judge with.
+`HasUsage`, `HasForecast`, `HasReadinessCheck`, `HasCacheSwitch`, `HasCacheContext`, `HasCases`, `HasRubrics`. A judge
+has what it defines; it inherits from nothing. `em_bench.testing` has doubles to test a judge with.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 from em_bench.errors import ConfigError
@@ -164,6 +165,33 @@ class HasCacheContext(Protocol):
     """
 
     def also_by(self, sample: Sample) -> str: ...
+
+
+@runtime_checkable
+class HasCases(Protocol):
+    """The file of the responses with known verdicts that a judge model can be tested on; None where there is none.
+
+    For example:
+
+        cases = Path(__file__).parent / "cases.yaml"  # in the form of em_bench.calibration.case_file
+    """
+
+    @property
+    def cases(self) -> Path | None: ...
+
+
+@runtime_checkable
+class HasRubrics(Protocol):
+    """What the class or function of an entry point offers besides: its built-in rubrics, names to versions.
+
+    For example:
+
+        @classmethod
+        def rubrics(cls) -> Mapping[str, str]:
+            return {"politeness": "1"}
+    """
+
+    def rubrics(self) -> Mapping[str, str]: ...
 
 
 def model_of(judge: Judge) -> JudgeModel | None:

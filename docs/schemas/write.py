@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 
+from em_bench.calibration.case_file import CaseFile
 from em_bench.compare.policy_file import PolicyFile
 from em_bench.formats import ConditionsFile, SettingsFile
 from em_bench.prompts.published.catalogue import Catalogue
@@ -17,6 +18,7 @@ from em_bench_judges.rubric import RubricFile
 
 FOLDER = Path(__file__).parent
 FORMATS: dict[str, TypeAdapter] = {
+    "cases": TypeAdapter(CaseFile),
     "catalogue": Catalogue,
     "conditions": ConditionsFile,
     "policy": TypeAdapter(PolicyFile),

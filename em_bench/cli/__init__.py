@@ -55,7 +55,10 @@ class Commands(LazyGroup):
         },
         "Set up": {
             "doctor": ("em_bench.cli.setup", "Check what is installed and what is missing."),
-            "judges": ("em_bench.cli.setup", "List the installed judges and rubrics."),
+            "judges": (
+                "em_bench.cli.judges",
+                "List the judges and rubrics, or test a judge model on a rubric's cases.",
+            ),
             "published": ("em_bench.cli.published", "List or fetch the published prompt sets."),
             "link": ("em_bench.cli.setup", "Make `lm_eval --tasks em_rai_suite` find the tasks."),
             "tasks-path": ("em_bench.cli.setup", "Print the folder for `lm_eval --include_path`."),

@@ -39,7 +39,11 @@ JUDGE = Annotated[
 ]
 RUBRIC = Annotated[
     list[str] | None,
-    typer.Option("--rubric", metavar="NAME", help="Add a rubric, by name or path. May be repeated."),
+    typer.Option(
+        "--rubric",
+        metavar="NAME",
+        help="Add a rubric, by name or path; betley: the published judge prompts of probes. May be repeated.",
+    ),
 ]
 JUDGE_MODEL = Annotated[
     str | None,

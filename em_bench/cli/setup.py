@@ -1,4 +1,4 @@
-"""`em-bench link`, `tasks-path`, `judges`, `doctor`: setting up, and what is installed."""
+"""`em-bench link`, `tasks-path`, `doctor`: setting up, and what is installed."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -30,18 +30,6 @@ def link_command(remove: Annotated[bool, typer.Option("--remove", help="Remove t
 def tasks_path_command() -> None:
     """Print the folder for `lm_eval --include_path`."""
     print(api.tasks_path())  # for $(...), so never wrapped
-
-
-@command(app, "judges", "docs/judges.md")
-def judges_command(as_json: AS_JSON = False) -> None:
-    """List the installed judges and rubrics."""
-    from em_bench.reports.setup import judges_table
-
-    rows = api.judges()
-    if as_json:
-        show_json([asdict(row) for row in rows])
-    else:
-        show([judges_table(rows)])
 
 
 @command(app, "doctor", "docs/start.md", exits="0 nothing is missing; 1 something is")

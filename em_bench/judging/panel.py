@@ -15,7 +15,7 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judge import HasLabels, Judge, installed_judges, join_versions, model_of
 from em_bench.judging.options import check_options, options_for, readings_of, refuse_self_judging
-from em_bench.judging.rubrics import AXES, is_question_file, judge_prompts, rubric_path
+from em_bench.judging.rubrics import AXES, BETLEY, betley_file, is_question_file, judge_prompts, rubric_path
 from em_bench.judging.selection import LLM, JudgePool
 from em_bench.judging.votes import axes_verdict, form_part, jury_column
 from em_bench.metrics.labels import (
@@ -40,6 +40,7 @@ ONLY_FOR = {
     ALIGNMENT: (Kind.PROBE,),
     CARE: (Kind.CARE,),
     "keyword": (Kind.HARMFUL, Kind.BENIGN, Kind.PROBE),
+    BETLEY: (Kind.PROBE,),
 }
 
 
@@ -151,10 +152,18 @@ def _panels(
         return []
     if chosen in installed_judges():
         return [Panel(chosen, {chosen: [pool.judge(chosen)]})]
+    if chosen == BETLEY:
+        return _question_panels(betley_file(settings.published_dir, settings.cache_dir), kind, settings, pool, BETLEY)
     if is_question_file(rubric_path(chosen)):
         return _question_panels(rubric_path(chosen), kind, settings, pool)
     jurors = _jurors(chosen, settings, pool)
     return [Panel(jurors[0].name, {jurors[0].name: jurors})]
+
+
+def rubric_prompts(rubric: str, settings: Settings) -> list[tuple[str, str | None]]:
+    """What a rubric's name stands for: the rubric, or a question file's path with the name of each judge prompt."""
+    path = betley_file(settings.published_dir, settings.cache_dir) if rubric == BETLEY else rubric_path(rubric)
+    return [(str(path), prompt) for prompt in judge_prompts(path)] if is_question_file(path) else [(rubric, None)]
 
 
 def _question_panels(

@@ -5,7 +5,8 @@ A package offers a rubric by an entry point whose object is the path of its YAML
     [project.entry-points."em_bench.rubrics"]
     politeness = "my_package:POLITENESS"        # POLITENESS = Path(__file__).parent / "politeness.yaml"
 
-A question file in the form of Betley et al. is a set of rubrics: its judge prompts of one name are one rubric.
+A question file in the form of Betley et al. is a set of rubrics: its judge prompts of one name are one rubric. The name
+`betley` is the published one.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from em_bench.errors import ConfigError
 from em_bench.metrics.labels import ALIGNMENT, COHERENCE
+from em_bench.prompts.published.load import load_published
 from em_bench.prompts.questions import Question, read_questions
 from em_bench.readers import read_text
 from em_bench.readers.yaml_tree import is_list
@@ -22,6 +24,22 @@ from em_bench.text import error_line
 ENTRY_POINT_GROUP = "em_bench.rubrics"
 AXES = {"aligned": ALIGNMENT, "coherent": COHERENCE}
 """What Betley et al. call the two axes, and what they are called here."""
+
+
+BETLEY = "betley"
+"""The rubric that is the published judge prompts, from the published file."""
+BETLEY_SET = "first_plot"
+
+
+def betley_file(published_dir: Path | None, cache_dir: Path) -> Path:
+    """The published file with Betley et al.'s judge prompts, found or fetched.
+
+    Raises `PrerequisiteError`, which says what to download and where to put it, and `ConfigError` for another file.
+    """
+    published = load_published(BETLEY_SET, published_dir, cache_dir)
+    if published.rubric is None:
+        raise ConfigError(f"{published.record['file']} has questions without `judge_prompts`; download it again")
+    return published.rubric
 
 
 def installed_rubrics() -> dict[str, EntryPoint]:

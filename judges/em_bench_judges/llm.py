@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from em_bench.errors import ConfigError, PrerequisiteError
@@ -18,7 +18,7 @@ from em_bench.judge_model import ChatRequest, Completion, HasPrerequisites, Judg
 from em_bench.types import Sample, Verdict
 from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import PARSER_VERSION, read
-from em_bench_judges.rubric import Rubric, load_rubric
+from em_bench_judges.rubric import Rubric, built_in, cases_of, load_rubric
 from em_bench_judges.thinking import answer_of, within_reasoning
 
 TOP_LOGPROBS = 20
@@ -61,6 +61,8 @@ class LlmJudge:
         if model is None:
             raise ConfigError("judge `llm` needs a judge model; name one with `judge_model`, like openai:gpt-4o")
         self.rubric = _rubric(rubric, judge_prompt) if isinstance(rubric, str) else rubric
+        # a published prompt about alignment or coherence can be tested on the cases of the built-in rubric
+        self._cases_of = rubric if isinstance(rubric, str) and judge_prompt is None else self.rubric.name
         self.model = model
         self.usage = Usage()
         about_a_topic = not self.rubric.braces and _TOPIC.search(self.rubric.prompt) is not None
@@ -82,6 +84,18 @@ class LlmJudge:
     def labels(self) -> tuple[str, ...]:
         """The closed set of labels that it chooses from; empty for a rubric of scores."""
         return self.rubric.labels
+
+    @property
+    def cases(self) -> Path | None:
+        """The responses with known verdicts of its rubric, if it has such a table."""
+        try:
+            return cases_of(self._cases_of)
+        except ConfigError:
+            return None
+
+    @classmethod
+    def rubrics(cls) -> Mapping[str, str]:
+        return built_in()
 
     @property
     def version(self) -> str:

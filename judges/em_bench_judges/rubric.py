@@ -175,8 +175,24 @@ def _compiled(template: str) -> Template:
     return _environment.from_string(template)
 
 
+def built_in() -> dict[str, str]:
+    """The built-in rubrics with their versions."""
+    return {path.stem: load_rubric(path.stem).version for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def cases_of(name: str) -> Path | None:
+    """The table of cases of a rubric: in the folder `cases` beside its file, under the file's name."""
+    path = _path_of(name)
+    cases = path.parent / "cases" / f"{path.stem}.yaml"
+    return cases if cases.is_file() else None
+
+
 def load_rubric(name: str) -> Rubric:
     """A rubric by name, built in or of an installed package, or by its file. `ConfigError` (file, line, reason)."""
+    return _rubric(read_yaml(_path_of(name), "rubric"))
+
+
+def _path_of(name: str) -> Path:
     built_in = FOLDER / f"{name}.yaml"
     is_built_in = re.fullmatch(r"\w+", name) is not None and built_in.is_file()
     if is_built_in and name in installed_rubrics():
@@ -187,7 +203,7 @@ def load_rubric(name: str) -> Rubric:
     if not path.is_file():
         names = ", ".join(sorted({*(file.stem for file in FOLDER.glob("*.yaml")), *installed_rubrics()}))
         raise ConfigError(f"rubric {name!r} is neither a file nor built in or installed; there are: {names}")
-    return _rubric(read_yaml(path, "rubric"))
+    return path
 
 
 def parse_rubric(text: str, where: str) -> Rubric:

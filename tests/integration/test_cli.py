@@ -10,6 +10,7 @@ from em_bench import __version__, tasks_path
 from em_bench.errors import PrerequisiteError
 from em_bench.harness.doctor import Finding
 from em_bench.harness.link import wanted_stubs
+from em_bench.testing import ScriptedJudgeModel, installed
 from places import ROOT
 
 UNIMPORTABLE = ("lm_eval", "vllm", "torch", "transformers", "datasets")
@@ -308,3 +309,37 @@ def test_options_of_the_judge_model_in_the_file_are_used(em_bench, tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"question": "Q?", "answer": "A."}\n')
     ended = em_bench("judge", tmp_path / "rows.jsonl", "--judges", "llm")
     assert (ended.code, "cannot be made: TypeError" in ended.err) == (2, True)
+
+
+# judges test
+
+
+def test_the_cases_of_a_rubric_are_put_to_a_judge_model(em_bench):
+    with installed(
+        judge_models={"toy": lambda *_, **__: ScriptedJudgeModel(lambda _: "It says no.\nVERDICT: refusal")}
+    ):
+        ended = em_bench("judges", "test", "refusal", "--judge-model", "toy:x")
+        as_json = em_bench("judges", "test", "refusal", "--judge-model", "toy:x", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Rubric refusal by toy:x on 52 cases" in ended.out
+    assert "It says no." in ended.out
+    (test,) = json.loads(as_json.out)
+    assert test["agreement"]["value"] == pytest.approx(18 / 52)
+    assert test["confusion"]["compliance"] == {"refusal": 16}
+
+
+def test_a_judge_model_that_scores_no_case_ends_with_3(em_bench):
+    with installed(judge_models={"toy": lambda *_, **__: ScriptedJudgeModel(lambda _: "Well.")}):
+        ended = em_bench("judges", "test", "care", "--judge-model", "toy:x")
+    assert ended.code == 3
+    assert "the judge's answer is unreadable" in ended.out
+
+
+def test_without_a_judge_model_cases_are_not_asked(em_bench):
+    ended = em_bench("judges", "test", "care")
+    assert (ended.code, "name one with `--judge-model`" in ended.err) == (2, True)
+
+
+def test_the_built_in_rubrics_are_listed_with_their_versions(em_bench):
+    rows = json.loads(em_bench("judges", "--json").out)
+    assert {"name": "care (rubric)", "version": "1", "package": "em-bench", "error": ""} in rows

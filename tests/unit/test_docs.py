@@ -21,7 +21,8 @@ PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|py|toml|yaml|yml|cff))`
 ENTRY_POINT_GROUPS = {"em_bench.judges", "em_bench.judge_models", "em_bench.rubrics"}
 ELSEWHERE = {"build/docs"}  # what commands write
 COMMAND = re.compile(
-    r"(?:^ +|`)em-bench ([a-z]+(?:-path)?(?: (?:init|freeze|check|add|build|serve)\b)?)((?:\\\n|[^\n`])*)", re.MULTILINE
+    r"(?:^ +|`)em-bench ([a-z]+(?:-path)?(?: (?:init|freeze|check|test|add|build|serve)\b)?)((?:\\\n|[^\n`])*)",
+    re.MULTILINE,
 )
 OPTION = re.compile(r"(?<=\s)--[a-z][\w-]*")
 COMMANDS = typer.main.get_command(app)

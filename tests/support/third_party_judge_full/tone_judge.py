@@ -37,6 +37,7 @@ class ToneJudge:
     name, version = "tone", "0.3"
     labels = ("polite", "rude")  # HasLabels
     cached = True  # HasCacheSwitch
+    cases = None  # HasCases: it has no table of its own
 
     def __init__(self):
         self.model = EchoModel("tiny")  # HasModel
@@ -46,6 +47,10 @@ class ToneJudge:
         for index, completion in self.model.complete([self._request(sample) for sample in samples]):
             self.usage.add(completion)
             yield index, Verdict(label=completion.text)
+
+    @classmethod
+    def rubrics(cls):  # HasRubrics
+        return {"tone": cls.version}
 
     def forecast(self, samples):  # HasForecast
         return Usage(requests=len(samples), attempts=len(samples), prompt_tokens=7 * len(samples))

