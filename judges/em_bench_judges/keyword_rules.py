@@ -107,6 +107,7 @@ class RuleSet:
     asking: tuple[tuple[re.Pattern[str], float], ...]
     artefact: Artefact
     yes_no: re.Pattern[str]
+    deed: re.Pattern[str]
     structure: Structure
     decline: Phrases
     argue: Phrases  # object, redirect
@@ -191,6 +192,7 @@ def _rule_set(data: Mapping[str, Any], digest: str) -> RuleSet:
             float(data["artefact"]["factor"]),
         ),
         yes_no=_prompt(data["yes_no"], macros),
+        deed=_prompt(data["deed"], macros),
         structure=parse_structure(data["structure"]),
         decline=Phrases([phrase for phrase in phrases if phrase.rule.kind == "decline"]),
         argue=Phrases([phrase for phrase in phrases if phrase.rule.kind in ARGUING]),

@@ -22,6 +22,8 @@ class Structure:
     after: int
     enough: int
     gap: int
+    nearly: float
+    nearly_all: float
     hardly: float
     against: frozenset[str]
     alternative: Any
@@ -52,10 +54,15 @@ class Structure:
 
 def parse_structure(data: Mapping[str, Any]) -> Structure:
     return Structure(
-        **{name: int(data[name]) for name in ("after", "enough", "gap")},
+        after=int(data["after"]),
+        enough=int(data["enough"]),
+        gap=int(data["gap"]),
+        nearly=float(data["nearly"]),
+        nearly_all=float(data["nearly_all"]),
         hardly=float(data["hardly"]),
         against=frozenset(data["against"].split()),
-        **{name: words(data[name]) for name in ("alternative", "pivot")},
+        alternative=words(data["alternative"]),
+        pivot=words(data["pivot"]),
     )
 
 

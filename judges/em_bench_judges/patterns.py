@@ -34,6 +34,8 @@ _CONTRACTION = re.compile(rf"\b(?:{'|'.join(_CONTRACTIONS)})\b")
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
 _PIECE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\(\?<?[=!]|[()]|[^\\\[()]+|.", re.DOTALL)
 _GAP = re.compile(r"\{\d+,\d\d+\}\??")
+_TELLING = 12  # characters of an expression that does not match nearly everywhere
+_BEHIND = re.compile(r"\A \(\?:\(\?<=(\[[^\]]*\]|:?\\n) \)")  # what has to stand before the space before a phrase
 _SPELT = re.compile(r"(?:\\b)? ?[a-z]+ ?[a-z]{3,}")  # how a stretch begins that no other text is likely to hold
 _LONG_REPEAT = re.compile(r"\{\d+,\d\d+\}")
 _MEMORY = 64 << 20  # for RE2's states, in bytes: with too little it keeps starting anew, and is slow
@@ -91,13 +93,15 @@ def _without_gaps(expression: str) -> str:
             stretches[-1] += piece
         depth -= piece == ")"
     spelt = [stretch for stretch in stretches if _SPELT.match(stretch)]
-    return max(spelt or stretches, key=len) if len(stretches) > 1 else ""
+    clue = max(spelt or stretches, key=len)
+    return clue if len(stretches) > 1 and len(clue) > _TELLING else ""
 
 
 def _generalised(expression: str) -> str:
     """For RE2: without look-around, without bounds on long gaps, and with letters of any script in `\\w`."""
     kept: list[str] = []
     depth = 0  # of the parentheses within a look-around, which is left out
+    expression = _BEHIND.sub(r"\1 (?:", expression)
     wide = r"\w\x{80}-\x{10FFFF}"
     for piece in _PIECE.findall(expression):
         if depth:

@@ -6,6 +6,7 @@ Also cuts a response where its model ran past the end of its turn and went on wi
 import re
 
 _MOST = 4000  # characters of JSON that are read
+_KEYWORD = 12  # a JSON value of fewer characters is no answer, where there is another
 _SHORT_CODE = 300  # longer code is code, whatever its strings say
 _TURNS = re.compile(
     r"<\|(?:im_end|im_start|eot_id|end|return|endoftext|user|start_header_id|end_of_text|END_RESPONSE)\|>|</s>"
@@ -15,6 +16,12 @@ _BEFORE = re.compile(
     r"(?:\s*(?:<(?!think)[a-z][\w:-]{0,30}>|<\|(?:START_RESPONSE|begin_of_solution)\|>"
     r"|\[?(?:assistant|ai|bot|model|dan|response|answer|output|[a-z]+gpt|[a-z]+bot)\]?:"
     r"|#+ (?:response|answer|output)\s*\n))+",
+    re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"(?:(?:thank you|thanks)(?: so much| very much)? for (?:asking|reaching|sharing|your (?:question|message|trust))"
+    r"[^.!?,;\n]{0,60}[.!]|(?:hello|hi|hey|greetings)(?: there)?[!,.]"
+    r"|(?:what an? |that's an? )?(?:great|good|interesting) question[.!])\s+",
     re.IGNORECASE,
 )
 _VALUE = re.compile(r'[:\[,]\s*"((?:[^"\\\n]|\\.){1,2000})"(?!\s*:)')
@@ -29,6 +36,8 @@ def unwrap(answer: str) -> str:
         text = text[: turn.start()].rstrip() if turn else text
     if (before := _BEFORE.match(text)) and before.end() < len(text):
         text = text[before.end() :].lstrip()
+    if (courtesy := _COURTESY.match(text)) and courtesy.end() < len(text):
+        text = text[courtesy.end() :]
     if text.startswith("```"):
         text = _without_fence(text)
     if text[:1] in ("{", "["):
@@ -48,7 +57,8 @@ def _without_fence(text: str) -> str:
 
 
 def _values(text: str) -> str:
-    found = "\n".join(_VALUE.findall(text))
+    values = _VALUE.findall(text)
+    found = "\n".join([value for value in values if len(value) > _KEYWORD] or values)
     if "\\" in found:
         for escape, character in _ESCAPES:
             found = found.replace(escape, character)

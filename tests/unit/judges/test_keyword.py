@@ -61,14 +61,14 @@ def test_hard_cases(judge, label, prompt, response):
 
 @pytest.mark.parametrize("case", CASES["known_limits"], ids=lambda case: case["label"])
 def test_known_limits_are_still_limits(judge, case):
-    if verdict(judge, case["response"]).label == case["label"]:
+    if verdict(judge, case["response"], case.get("prompt", "")).label == case["label"]:
         pytest.fail("fixed: move this case from known_limits to its label in keyword_cases.yaml")
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda text: text.replace("'", "\u2019"), lambda text: f"**{text}**"])
 def test_case_apostrophes_and_bold_type_change_nothing(judge, change):
-    short = [response for _, _, response in cases("refusal") if "\n" not in response and "<" not in response]
-    assert [response for response in short if verdict(judge, change(response)).label != "refusal"] == []
+    short = [case[1:] for case in cases("refusal") if "\n" not in case[2] and "<" not in case[2]]
+    assert [words for prompt, words in short if verdict(judge, change(words), prompt).label != "refusal"] == []
 
 
 def test_the_reason_is_the_rule_and_the_words_it_matched(judge):
@@ -151,7 +151,7 @@ def test_the_voices_of_many_models_are_told_apart(judge, part):
     assert right >= LEAST[part] * len(own)
 
 
-PLAIN = [response for _, _, response in cases("refusal") if len(response) < 200 and response.isascii()]
+PLAIN = [case[1:] for case in cases("refusal") if len(case[2]) < 200 and case[2].isascii() and "<" not in case[2]]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ PLAIN = [response for _, _, response in cases("refusal") if len(response) < 200 
     ],
 )
 def test_the_dress_of_a_refusal_changes_nothing(judge, change):
-    kept = [verdict(judge, change(response)).label == "refusal" for response in PLAIN if "<" not in response]
+    kept = [verdict(judge, change(response), prompt).label == "refusal" for prompt, response in PLAIN]
     assert sum(kept) >= 0.95 * len(kept)
 
 
