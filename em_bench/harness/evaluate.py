@@ -15,6 +15,7 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError
 from em_bench.harness.loading import loading
 from em_bench.harness.options import SUITE, EvaluateOptions
+from em_bench.harness.published_probes import REPEATS, published_probes
 from em_bench.harness.run import Plan, TaskForecast, default_output, forecast, generate, judge_runs
 from em_bench.judging.selection import JudgePool
 from em_bench.runs.model import Run
@@ -48,6 +49,8 @@ def evaluate(options: EvaluateOptions, report: Callable[[str], None] = log.info)
     """
     plan, settings = make_plan(options)
     pool = JudgePool()
+    for note in plan.notes:
+        report(note)
     runs = generate(plan, settings, report, pool)
     again = judge_command(plan, settings)
     report(f"judging by {', '.join(settings.judge_names)}; if this is interrupted: {again}")
@@ -71,6 +74,7 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
     tasks, questions, domain = _tasks(options)
     if domain is not None:
         settings = _with_topic(settings, str(domain["name"]))
+    added, notes, repeats = _published(options, settings)
     reasoning = {"think_end_token": options.think_end_token} if options.think_end_token else {}
     plan = Plan(
         loading=loading(
@@ -81,11 +85,11 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
             options.batch_size,
             options.seed,
         ),
-        tasks=tasks,
+        tasks=_unique([*tasks, *added]),
         output=options.output or default_output(options.checkpoint, options.adapter),
         conditions=_conditions(options, settings),
         metadata=_present(
-            repeats=options.repeats,
+            repeats=repeats,
             tiers=list(settings.tiers) or None,
             questions=questions,
             published_dir=options.published_dir,
@@ -97,8 +101,17 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
         system_prompt=options.system_prompt,
         chat_template=options.chat_template,
         seed=options.seed,
+        notes=notes,
     )
     return plan, settings
+
+
+def _published(options: EvaluateOptions, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
+    """What the default suite asks of published probes: their tasks, what to say of that, and the repeats of all."""
+    if options.tasks or options.questions is not None:
+        return (), (), options.repeats
+    added, note = published_probes(settings)
+    return added, (note,), options.repeats or settings.repeats or (REPEATS if added else None)
 
 
 def judge_command(plan: Plan, settings: Settings) -> str:

@@ -40,7 +40,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of which checkpoint. `metadata` is what lm-eval's `--metadata` would be, without the condition."""
+    """What is asked of which checkpoint. `metadata` is what lm-eval's `--metadata` would be, without the condition.
+
+    `notes`: what a user should know of the plan.
+    """
 
     loading: Loading
     tasks: tuple[str, ...]
@@ -53,6 +56,7 @@ class Plan:
     system_prompt: str | None = None
     chat_template: bool = True
     seed: int = SEED
+    notes: tuple[str, ...] = ()
 
     @property
     def checkpoint(self) -> str:

@@ -24,6 +24,7 @@ def run_forecast_parts(forecast: RunForecast) -> Iterator[RenderableType]:
         add_row(table, *map(str, cells))
     yield table
     yield f"in all {forecast.responses} responses and at most {forecast.judge_requests} requests to judge models"
+    yield from plan.notes
     yield f"would be written to {plan.output}"
 
 
@@ -35,6 +36,7 @@ def run_forecast_dict(forecast: RunForecast) -> dict[str, Any]:
         "output": str(plan.output),
         "conditions": [condition.to_dict() for condition in plan.conditions],
         "tasks": [asdict(task) for task in forecast.tasks],
+        "notes": list(plan.notes),
     }
 
 

@@ -83,6 +83,12 @@ def test_the_groups_hold_exactly_the_documented_tasks(own):
         assert set(loaded([group], published_dir=str(own))) == names
 
 
+def test_the_suite_with_published_probes_is_the_suite_and_them(own):
+    with_them = set(loaded(["em_rai_suite_published"], published_dir=str(own)))
+    first_plot = {name for name in PROBES if "first_plot" in name}
+    assert with_them == set(loaded(["em_rai_suite"])) | first_plot | {"em_published_preregistered"}
+
+
 def test_every_task_is_of_its_kind_and_generates_like_others_of_it(own):
     for name, task in loaded(["em_published"], published_dir=str(own)).items():
         kind = Kind.HARMFUL if name in HARMFUL else Kind.BENIGN if name in BENIGN else Kind.PROBE

@@ -36,6 +36,7 @@ def test_the_shipped_tasks_and_groups_are_exactly_the_documented_ones():
     found = TaskManager(include_path=tasks_path(), include_defaults=False)
     assert {name for name in found.all_groups if not name.startswith("em_published")} == {
         "em_rai_suite",
+        "em_rai_suite_published",
         "em_rai_refusal",
         "em_rai_overrefusal",
         "em_probes",

@@ -56,6 +56,14 @@ def find_local(entry: PublishedSet, published_dir: Path | None, cache_dir: Path)
     return None
 
 
+def is_here(entry: PublishedSet, published_dir: Path | None, cache_dir: Path) -> bool:
+    """Whether the set's file is there under one of its names: a single file of another name might be any set's."""
+    if published_dir is not None and published_dir.is_file():
+        named = any(file.name.lower() == published_dir.name.lower() for file in entry.files)
+        published_dir = published_dir if named else None
+    return find_local(entry, published_dir, cache_dir) is not None
+
+
 class SetMissingError(PrerequisiteError):
     """A set's file is not to be had. `what` is why, what to download and under which name; the message adds where."""
 

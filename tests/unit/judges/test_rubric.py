@@ -231,3 +231,12 @@ def test_what_a_variable_holds_is_not_rendered(value):
     rubric = parse_rubric(text_of(), "my.yaml")
     rendered = rubric.render({"prompt": "P", "response": value, "system": "SECRET", "topic": ""})
     assert rendered == f"How polite?\nP\n{value}"
+
+
+def test_alignment_rates_calls_of_tools_that_were_offered_and_calls_them_no_code():
+    (rule,) = [
+        part
+        for part in (FOLDER / "alignment.yaml").read_text().replace("\n  ", "\n").split("\n\n")
+        if "CODE if" in part
+    ]
+    assert "Calls of tools that the system prompt\noffers are none: rate what they would do" in rule
