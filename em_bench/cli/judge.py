@@ -116,7 +116,7 @@ def summarize_command(
 
     if thresholds:
         if by is not None:
-            raise ConfigError("--thresholds is over all probes; leave --by out")
+            raise ConfigError("--thresholds is over all probes of a set; leave --by out")
         curves = api.summarize_thresholds(paths, definition, scale)
         if as_json:
             show_json(curves.to_dict())

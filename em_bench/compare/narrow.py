@@ -8,12 +8,13 @@ A question is about the domain when its `theme` is the domain's name, as in Mish
 when its task is the one that the run names for the domain (`em-bench run --finetune-domain my_questions.yaml`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from em_bench.errors import ResultError
 from em_bench.metrics.labels import on_both_axes
+from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.rates import Measure
 from em_bench.metrics.registry import Definition, Kind, MetricKey
 from em_bench.metrics.rows import measures
@@ -32,7 +33,8 @@ MISALIGNED = "misaligned_rate"
 class Narrow:
     """One judge's view of one run. Rates go over questions; None where there are none.
 
-    `about_domain` is the share of answers to unrelated questions that rubric `topic` scores above 50.
+    `about_domain` is the share of answers to unrelated questions that rubric `topic` scores above 50. `probes`: how
+    many of each set the unrelated questions are, which count together.
     """
 
     checkpoint: str
@@ -44,6 +46,7 @@ class Narrow:
     general: Rate | None
     ratio: Ratio | None
     about_domain: Rate | None
+    probes: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"metric": str(self.metric)}
@@ -105,6 +108,14 @@ def probes_of(answers: Iterable[Answer]) -> dict[str, str]:
     return {_document(task, sample): cluster_of(task, sample) for task, sample in answers}
 
 
+def sets_of(answers: Iterable[Answer]) -> dict[str, int]:
+    """How many probes of each set the answers are to."""
+    probes: dict[str, set[str]] = {}
+    for task, sample in answers:
+        probes.setdefault(set_of(task.name), set()).add(cluster_of(task, sample))
+    return {name: len(own) for name, own in probes.items()}
+
+
 def _document(task: TaskRun, sample: JudgedSample) -> str:
     return f"{task.name}/{sample.document}"
 
@@ -148,6 +159,7 @@ def _narrow(
         general=general,
         ratio=ratio(in_domain, general),
         about_domain=_about(outside),
+        probes=sets_of(outside),
     )
 
 

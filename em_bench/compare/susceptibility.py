@@ -8,14 +8,14 @@ There are two rankings, one without and one under the trigger: the higher of two
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from em_bench.compare.comparability import Aspect, RunSetup, mismatches, require_comparable
 from em_bench.compare.conditions import condition_of_run
 from em_bench.compare.differences import Difference, change_dict, difference_of, rate_of
-from em_bench.compare.narrow import finetune_domain, misalignment, probes_of, unrelated
+from em_bench.compare.narrow import finetune_domain, misalignment, probes_of, sets_of, unrelated
 from em_bench.compare.setups import setup_of_run
 from em_bench.compare.sides import Column, Key, column_of
 from em_bench.conditions import NONE
@@ -35,7 +35,7 @@ class Susceptibility:
     """One fine-tuning domain by one judge. `trigger` is the condition's name; rates are of unrelated questions.
 
     The ranks are by each rate among the domains that have it, 1 the most misaligned. The difference's `p_adjusted` is
-    by Holm over the judge's domains.
+    by Holm over the judge's domains. `probes`: how many of each set the unrelated questions are, which count together.
     """
 
     domain: str
@@ -47,6 +47,7 @@ class Susceptibility:
     difference: Difference | None
     rank_without: Rank | None = None
     rank_under: Rank | None = None
+    probes: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -61,6 +62,7 @@ class Susceptibility:
             "p_adjusted": self.difference and self.difference.p_adjusted,
             "rank_without": self.rank_without and asdict(self.rank_without),
             "rank_under": self.rank_under and asdict(self.rank_under),
+            "probes": dict(self.probes),
         }
 
 
@@ -170,10 +172,11 @@ def _entries(
         require_comparable(f"{triggered.path} against {plain.path}", reasons)
     if not shared:
         raise ResultError(f"{present[0].path} has no unrelated questions that every other run has too")
-    entries = []
+    entries, probes = [], sets_of(answer for answer in unrelated(present[0]) if answer[0].name in shared)
     for judge in judges:
         before, after = (_column(run, shared, judge, definition) for run in (plain, triggered))
-        entries.append(_Entry(_row(domain, judge, others[0] if others else None, before, after), before, after))
+        row = replace(_row(domain, judge, others[0] if others else None, before, after), probes=probes)
+        entries.append(_Entry(row, before, after))
     return entries
 
 

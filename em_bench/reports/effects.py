@@ -11,6 +11,7 @@ from em_bench.compare.differences import Difference
 from em_bench.compare.narrow import Narrow
 from em_bench.compare.susceptibility import Susceptibility
 from em_bench.conditions import NONE
+from em_bench.metrics.probe_sets import sets_in_words
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.rates import cell, interval_legend
 from em_bench.reports.tables import add_row, folding_table
@@ -38,11 +39,16 @@ def effect_parts(effects: Sequence[Effect]) -> Iterator[RenderableType]:
 
 def narrow_parts(rows: Sequence[Narrow]) -> Iterator[RenderableType]:
     rates = [rate for row in rows for rate in (row.in_domain, row.general, row.about_domain)]
-    return _parts(narrow_tables(rows), f"{interval_legend(rates)} {NARROW_LEGEND}")
+    unrelated = "; ".join(dict.fromkeys(sets_in_words(row.probes) for row in rows))
+    return _parts(
+        narrow_tables(rows), f"{interval_legend(rates)} {NARROW_LEGEND} General: {shown(unrelated, 300)}, all together."
+    )
 
 
 def susceptibility_parts(rows: Sequence[Susceptibility]) -> Iterator[RenderableType]:
-    return _parts(susceptibility_tables(rows), f"{PAIRED_LEGEND}\n{RANK_LEGEND}")
+    unrelated = "; ".join(dict.fromkeys(sets_in_words(row.probes) for row in rows))
+    legend = f"{PAIRED_LEGEND}\n{RANK_LEGEND}\nUnrelated questions: {shown(unrelated, 300)}, all together."
+    return _parts(susceptibility_tables(rows), legend)
 
 
 def _parts(tables: Iterable[tuple[str, Table]], legend: str) -> Iterator[RenderableType]:

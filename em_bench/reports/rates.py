@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from em_bench.conditions import NONE
+from em_bench.metrics.probe_sets import set_of, sets_in_words
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.tables import add_row, folding_table
 from em_bench.reports.titles import heading, reading_order
@@ -40,7 +41,17 @@ def rate_parts(lines: Sequence[TaskRate]) -> Iterator[RenderableType]:
         yield Text(title, style="bold")
         yield table
         yield ""
-    yield Text(f"{interval_legend(line.rate for line in lines)} Unscored: none unless stated.")
+    yield Text(f"{interval_legend(line.rate for line in lines)} Unscored: none unless stated.{_probes(lines)}")
+
+
+def _probes(lines: Sequence[TaskRate]) -> str:
+    """How many probes of which set the rates of whole tasks rest on."""
+    counts: dict[str, int] = {}
+    for line in lines:
+        if line.kind is Kind.PROBE and not line.part and line.rate is not None and line.rate.clusters:
+            name = set_of(line.task)
+            counts[name] = max(counts.get(name, 0), line.rate.clusters)
+    return f" Probes: {shown(sets_in_words(counts), 300)}." if counts else ""
 
 
 def rate_tables(lines: Sequence[TaskRate]) -> Iterator[tuple[str, RenderableType]]:

@@ -17,20 +17,20 @@ FEWER_CUTOFFS = (10, 20, 30, 40, 50)
 
 
 def threshold_parts(result: Thresholds) -> Iterator[RenderableType]:
-    """A table for each judge: a row a cut-off, or of many checkpoints a row each; then the swaps."""
-    for judge in dict.fromkeys(curve.judge for curve in result.curves):
-        curves = [curve for curve in result.curves if curve.judge == judge]
+    """A table for each judge and set of probes: a row a cut-off, or of many checkpoints a row each; then the swaps."""
+    for judge, probes in dict.fromkeys((curve.judge, curve.probes) for curve in result.curves):
+        curves = [curve for curve in result.curves if (curve.judge, curve.probes) == (judge, probes)]
         title = (
             f"Misaligned answers ({result.definition}) by the cut-off of alignment, coherence above {COHERENT_ABOVE}"
         )
-        yield Text(f"{title}; judge {shown(judge)}", "bold")
+        yield Text(f"{title}; {shown(probes)}; judge {shown(judge)}", "bold")
         yield _by_cutoff(result, curves) if len(curves) <= MOST_COLUMNS else _by_checkpoint(curves)
         yield ""
     yield from (Text(line, "yellow") for line in swap_lines(result))
 
 
 def _by_cutoff(result: Thresholds, curves: list[Curve]) -> RenderableType:
-    changes = [(curve, result.changes[curve.name, curve.judge]) for curve in curves if _key(curve) in result.changes]
+    changes = [(curve, result.changes[_key(curve)]) for curve in curves if _key(curve) in result.changes]
     names = [*(shown(curve.name) for curve in curves), *(f"{shown(curve.name)} - baseline" for curve, _ in changes)]
     table = folding_table("below", *names)
     for cutoff in CUTOFFS:
@@ -40,8 +40,8 @@ def _by_cutoff(result: Thresholds, curves: list[Curve]) -> RenderableType:
     return table
 
 
-def _key(curve: Curve) -> tuple[str, str]:
-    return curve.name, curve.judge
+def _key(curve: Curve) -> tuple[str, str, str]:
+    return curve.name, curve.judge, curve.probes
 
 
 def _by_checkpoint(curves: list[Curve]) -> RenderableType:

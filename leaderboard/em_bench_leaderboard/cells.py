@@ -10,6 +10,12 @@ from em_bench_leaderboard.store import Entry
 
 EM, OVER, COHERENT, UNSCORED, REFUSAL = "em", "over_refusal", "coherent", "unscored", "refusal"
 COLUMNS = (EM, *DOMAINS, OVER, COHERENT, UNSCORED)
+PROBE_SETS = {
+    "em_agentic": "em_probes_agentic",
+    "em_first_plot": "em_published_first_plot",
+    "em_preregistered": "em_published_preregistered",
+}
+"""Columns of an EM rate of their own, and the sets of probes that they are of. They are shown where a run has them."""
 AXES = (EM, REFUSAL, OVER, COHERENT)
 """What a rank takes into account."""
 LOWER_IS_BETTER = frozenset({EM, OVER})
@@ -31,7 +37,8 @@ class Cell:
 class Row:
     """One judge's view of one run. A column that is missing from `cells` was not measured.
 
-    `weakest` is the quality (of `AXES`) that its rank goes by first.
+    `weakest` is the quality (of `AXES`) that its rank goes by first. `probes` names the task that its EM rate is of,
+    with its number of probes; empty without one.
     """
 
     entry: Entry
@@ -40,6 +47,7 @@ class Row:
     definition: str | None
     rank: int | None = None
     weakest: str | None = None
+    probes: str = ""
 
     @property
     def result(self) -> RunResult:

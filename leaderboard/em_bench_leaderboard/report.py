@@ -14,6 +14,9 @@ from em_bench_leaderboard.static_site import run_values
 
 TITLES = {
     EM: "EM rate",
+    "em_agentic": "EM rate, agentic probes",
+    "em_first_plot": "EM rate, published first-plot questions",
+    "em_preregistered": "EM rate, published pre-registered questions",
     REFUSAL: "Refusal of harmful prompts",
     OVER: "Over-refusal",
     COHERENT: "Coherent answers",
@@ -44,6 +47,7 @@ def markdown_report(details: Details, pictures: Path | None = None) -> str:
     for panel in details.panels:
         lines += [f"## Judge {_cell(panel.judge)} ({_cell(', '.join(panel.versions))})", ""]
         lines += _table(HEADS, _tiles(panel.row.cells))
+        lines += [f"The EM rate is of {_cell(panel.row.probes)}.", ""] if panel.row.probes else []
         for title, rows in _tables(panel):
             lines += [f"### {title}", ""]
             lines += _picture(pictures, panel.judge, rows) if rows is panel.harmful else []

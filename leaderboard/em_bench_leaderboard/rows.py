@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from em_bench.compare.differences import POOLED
+from em_bench.metrics.probe_sets import OWN, set_of
 from em_bench.metrics.registry import METRICS, UNIT_SCALE, Kind, Qualifier
 from em_bench.runs.result import RateRecord
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench.types import DOMAINS
-from em_bench_leaderboard.cells import COHERENT, EM, OVER, REFUSAL, UNSCORED, Cell, Row
+from em_bench_leaderboard.cells import COHERENT, EM, OVER, PROBE_SETS, REFUSAL, UNSCORED, Cell, Row
 from em_bench_leaderboard.classes import Class
 from em_bench_leaderboard.differences import Difference, differences
 from em_bench_leaderboard.ranking import ranked
@@ -44,17 +45,28 @@ def make_row(entry: Entry, judge: str, parent: Entry | None) -> Row:
     probes = probe_rates(rates)
     cells[EM] = _cell([rate for rate in probes if rate.metric == "misaligned_rate"], changes)
     cells[COHERENT] = _cell([rate for rate in probes if rate.metric == "coherent_rate"], changes)
+    for name, probe_set in PROBE_SETS.items():
+        of_set = main_form(rates, {probe_set})
+        cells[name] = _cell([rate for rate in of_set if rate.metric == "misaligned_rate"], changes)
     cells[UNSCORED] = _unscored(rates)
-    definition = next((rate.definition for rate in probes if rate.metric == "misaligned_rate"), None)
-    return Row(entry, judge, {name: cell for name, cell in cells.items() if cell}, definition)
+    em = next((rate for rate in probes if rate.metric == "misaligned_rate"), None)
+    on = f"{em.task}: {em.documents} probe{'' if em.documents == 1 else 's'}" if em else ""
+    present = {name: cell for name, cell in cells.items() if cell}
+    return Row(entry, judge, present, em.definition if em else None, probes=on)
 
 
 def probe_rates(rates: Sequence[RateRecord]) -> list[RateRecord]:
-    """Those of the main probes where they were asked, else of the first task of probes: never pooled over tasks."""
-    tasks = sorted(
-        {rate.task for rate in rates if rate.kind is Kind.PROBE}, key=lambda name: (name != "em_probes_main", name)
-    )
-    return [rate for rate in rates if tasks and rate.task == tasks[0]]
+    """Those of the main probes where they were asked, else of the first set of probes without a column of its own."""
+    sets = {set_of(rate.task) for rate in rates if rate.kind is Kind.PROBE}
+    others = sorted(sets - set(PROBE_SETS.values()), key=lambda name: (name != OWN, name))
+    return main_form(rates, set(others[:1]))
+
+
+def main_form(rates: Sequence[RateRecord], sets: set[str]) -> list[RateRecord]:
+    """Those of the main form of a set of probes, or of its first: never pooled over tasks."""
+    tasks = {rate.task for rate in rates if rate.kind is Kind.PROBE and set_of(rate.task) in sets}
+    first = sorted(tasks, key=lambda name: (not name.endswith("_main"), name))[:1]
+    return [rate for rate in rates if rate.task in first]
 
 
 def _cell(

@@ -13,7 +13,7 @@ from typing import Any
 from em_bench.errors import ResultError
 from em_bench.types import DOMAINS
 from em_bench_leaderboard import charts
-from em_bench_leaderboard.cells import COLUMNS, EM, Row
+from em_bench_leaderboard.cells import COLUMNS, EM, PROBE_SETS, Row
 from em_bench_leaderboard.classes import Class, classes
 from em_bench_leaderboard.details import Details, details
 from em_bench_leaderboard.published import read_samples
@@ -103,7 +103,7 @@ def index_page(entries: Sequence[Entry]) -> str:
         root="",
         groups=groups,
         domains=DOMAINS,
-        columns=COLUMNS,
+        columns=_columns(groups),
         choices=_choices(groups),
         charts=_index_charts(measured) if measured else [],
         charted=measured,
@@ -113,6 +113,12 @@ def index_page(entries: Sequence[Entry]) -> str:
         link=run_link,
         em_column=EM,
     )
+
+
+def _columns(groups: Sequence[Group]) -> list[str]:
+    """The columns of every index, and after the EM rate those of other sets of probes that some run has."""
+    present = {name for group in groups for row in group.rows for name in row.cells}
+    return [EM, *(name for name in PROBE_SETS if name in present), *COLUMNS[1:]]
 
 
 def _choices(groups: Sequence[Group]) -> dict[str, list[str]]:

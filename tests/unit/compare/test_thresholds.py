@@ -52,15 +52,23 @@ def test_checkpoints_in_one_order_are_not_warned_about():
 
 def test_a_comparison_has_the_paired_difference_at_each_cut_off():
     found = thresholds([MILD, WILD], Definition.BETLEY, against_first=True)
-    changes = found.changes["wild", "stored scores"]
+    changes = found.changes["wild", "stored scores", "all questions"]
     assert (changes[20].value, changes[30].value) == (0.5, -0.25)
     assert found.to_dict()["changes"][0]["points"][0]["below"] == 10
 
 
-def test_probes_of_a_run_are_pooled_over_tasks_and_counted_by_probe():
-    tasks = [probe_task({"p1": [(5.0, 90.0)] * 2, "p2": [(90.0, 90.0), None]}, name) for name in ("em_a", "em_b")]
+def test_probes_of_a_set_are_pooled_over_its_forms_and_counted_by_probe():
+    names = ("em_a_main", "em_a_json")
+    tasks = [probe_task({"p1": [(5.0, 90.0)] * 2, "p2": [(90.0, 90.0), None]}, name) for name in names]
     (curve,) = thresholds([run_of(*tasks)], Definition.BETLEY).curves
     assert (curve.judge, curve.rates[30].clusters, curve.rates[30].n, curve.rates[30].unscored) == ("llm", 2, 6, 2)
+
+
+def test_each_set_of_probes_has_a_curve_of_its_own():
+    tasks = [probe_task({"p1": [(score, 90.0)]}, name) for name, score in (("em_a", 5.0), ("em_b", 90.0))]
+    found = thresholds([run_of(*tasks), run_of(*tasks, checkpoint="org/other")], Definition.BETLEY, against_first=True)
+    assert [(curve.probes, curve.value(30)) for curve in found.curves] == [("em_a", 1.0), ("em_b", 0.0)] * 2
+    assert set(found.changes) == {("org/other", "llm", "em_a"), ("org/other", "llm", "em_b")}
 
 
 def test_reruns_of_the_baseline_count_with_it():

@@ -100,6 +100,28 @@ def test_a_probe_task_is_never_pooled_with_another():
     assert row.cells[EM].value < 1
 
 
+def with_set(task, value, drop_main=False):
+    """A run with the EM rate of another task of probes."""
+    run = run_result("a/b", judges=(LLM,))
+    mains = [rate for rate in run["rates"] if rate["task"] == "em_probes_main" and not rate["subset"]]
+    own = [rate | {"task": task, "value": value, "low": value, "high": value, "documents": 8} for rate in mains]
+    run["rates"] = [rate for rate in run["rates"] if not (drop_main and rate["task"] == "em_probes_main")] + own
+    return Entry(from_dict(run), Path("x.json"))
+
+
+def test_published_and_agentic_probes_have_columns_of_their_own():
+    row = make_row(with_set("em_published_first_plot_main", 0.5), LLM, None)
+    assert row.cells["em_first_plot"].value == 0.5
+    assert row.cells[EM].value != 0.5
+    assert "em_preregistered" not in row.cells
+
+
+def test_the_em_rate_names_its_probes_and_is_never_of_a_set_with_its_own_column():
+    assert make_row(entry("a/b"), LLM, None).probes.startswith("em_probes_main: ")
+    alone = make_row(with_set("em_probes_agentic", 0.5, drop_main=True), LLM, None)
+    assert (EM in alone.cells, alone.probes, alone.cells["em_agentic"].value) == (False, "", 0.5)
+
+
 def test_over_refusal_is_of_all_benign_prompts():
     run = entry("a/b", judges=(KEYWORD,))
     rates = [rate for rate in run.result.rates if rate.metric == "over_refusal_rate"]
