@@ -32,6 +32,7 @@ from em_bench.compare.policy_file import Limits, insufficient_scores
 from em_bench.compare.sides import Key
 from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import METRICS, Kind
+from em_bench.runs.scored_files import ALL_QUESTIONS
 from em_bench.stats.intervals import Rate
 from em_bench.stats.multiplicity import holm
 from em_bench.stats.paired import Method
@@ -223,9 +224,12 @@ def _drafts(rule: Rule, comparison: Comparison, policy: Policy, error: JudgeErro
 
 
 def unmeasured(rule: Rule, sets: Collection[str], *, is_measured: bool) -> list[str]:
-    """What a rule's checks are called that nothing was measured for; `sets` are the sets of probes that were."""
+    """What a rule's checks are called that nothing was measured for; `sets` are the sets of probes that were.
+
+    A set that is named is missed only where the metric is of probes alone: others may be asked for prompts.
+    """
     metric = rule.metric.replace("_", " ")
-    if rule.probes is not None:
+    if rule.probes is not None and rule.metric in SCORED and ALL_QUESTIONS not in sets:
         return [f"{metric.removesuffix(' rate')}, {name}" for name in rule.probes if name not in sets]
     return [] if is_measured else [metric]
 

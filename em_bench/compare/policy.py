@@ -15,6 +15,7 @@ from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.registry import Kind, Metric
 from em_bench.readers import YamlTree, read_yaml
 from em_bench.readers.model import nearest, validate
+from em_bench.runs.scored_files import ALL_QUESTIONS
 from em_bench.text import shown
 
 BUILT_IN_RUBRICS = ("refusal", "alignment", "coherence", "harmfulness", "topic", "care")
@@ -43,8 +44,13 @@ class Rule:
     probes: tuple[str, ...] | None = None
 
     def is_on(self, kind: Kind, task: str) -> bool:
-        """Whether the rule checks a task: one of probes only if it names no set, or the task's."""
-        return kind in self.kinds and (kind is not Kind.PROBE or self.probes is None or set_of(task) in self.probes)
+        """Whether the rule checks a task: one of probes only if it names no set, or the task's.
+
+        A file of scored answers is checked whatever sets are named, as it does not say of which it is.
+        """
+        if kind is not Kind.PROBE or self.probes is None:
+            return kind in self.kinds
+        return kind in self.kinds and (set_of(task) in self.probes or task == ALL_QUESTIONS)
 
 
 @dataclass(frozen=True, slots=True)

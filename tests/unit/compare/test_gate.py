@@ -63,6 +63,19 @@ def test_a_named_set_of_probes_that_was_not_asked_is_inconclusive_where_it_is_re
     assert (missing.outcome, missing.reason) == (Outcome.INCONCLUSIVE, "not measured on either side")
 
 
+def test_the_initial_policy_checks_our_own_probes_alone():
+    rest = refusals(90)
+    sides = [with_tasks(rest, probes([0] * 40), probes([0] * 8, name="em_probes_agentic")) for _ in range(2)]
+    found = verdict(*sides)
+    assert found.outcome is Outcome.PASS
+    assert not any("agentic" in each.name for each in found.checks)
+
+
+def test_a_set_that_is_named_for_a_metric_of_prompts_too_need_not_be_asked():
+    rules = policy(degenerate_rate={"margin": 0.05, "probes": ["em_probes"]})
+    assert {each.outcome for each in verdict(refusals(90), refusals(90), rules).checks} == {Outcome.PASS}
+
+
 def test_probes_on_a_metric_of_none_are_refused():
     with pytest.raises(ConfigError, match=r"`metrics\.over_refusal_rate\.probes` names sets of probes"):
         policy(over_refusal_rate={"margin": 0.05, "probes": ["em_probes"]})

@@ -78,7 +78,7 @@ def test_a_required_metric_that_is_not_measured_is_inconclusive():
     result = replay(BASELINE, BASELINE, replace(INITIAL_POLICY, rules=rules))
     assert result.outcome is Outcome.INCONCLUSIVE
     unmeasured = {check.name for check in result.checks if check.outcome is Outcome.INCONCLUSIVE}
-    assert unmeasured == {"misaligned coherent rate", "coherent rate"}
+    assert unmeasured == {"misaligned coherent, em_probes", "coherent, em_probes"}
 
 
 def test_each_look_asks_for_all_before_and_more():
