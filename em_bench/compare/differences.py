@@ -5,7 +5,7 @@ to the same probe: its documents are paired first, then averaged, and the probe 
 pooled within their set alone (`em_bench.metrics.probe_sets`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -151,10 +151,15 @@ def whole_of(key: Key) -> str:
 
 
 def pooled_over(
-    chosen: Iterable[Difference], baseline: Side, candidate: Side, confidence: float, name: str
+    chosen: Iterable[Difference],
+    baseline: Side,
+    candidate: Side,
+    confidence: float,
+    name: str,
+    without: Container[str] = frozenset(),
 ) -> Difference:
-    """The tasks of some differences of one metric as one."""
-    return _pooled([_same_prompts(baseline, candidate, each.key) for each in chosen], confidence, name)
+    """The tasks of some differences of one metric as one, without some documents."""
+    return _pooled([_same_prompts(baseline, candidate, each.key, without) for each in chosen], confidence, name)
 
 
 def _pooled(
@@ -166,10 +171,12 @@ def _pooled(
     return replace(difference_of(before, after, confidence, bootstrap_seed), is_pooled=True)
 
 
-def _same_prompts(baseline: Side, candidate: Side, key: Key) -> tuple[Column, Column]:
+def _same_prompts(
+    baseline: Side, candidate: Side, key: Key, without: Container[str] = frozenset()
+) -> tuple[Column, Column]:
     """A rate's columns, for the documents that ask the same on both sides."""
     first, second = (side.setup.tasks[key.task].prompts.texts or {} for side in (baseline, candidate))
-    same = {document for document, text in first.items() if second.get(document) == text}
+    same = {document for document, text in first.items() if second.get(document) == text and document not in without}
     before, after = (
         replace(column, values={document: values for document, values in column.values.items() if document in same})
         for column in (baseline.columns[key], candidate.columns[key])

@@ -127,6 +127,11 @@ def spillover_lines(spillover: Spillover | None) -> list[str]:
         f"{name}{'' if each is others else f' ({each.key.domain})'}: {_change(each)} points, n={each.change.n}"
         for name, each in parts
     ]
+    if spillover.left_out:
+        prompts = "prompt" if spillover.left_out == 1 else "prompts"
+        lines.append(
+            f"Left out of the other domains: {spillover.left_out} {prompts} that nearly repeat one of the target"
+        )
     if spillover.ratio is not None and spillover.ratio > 0:
         lines.append(f"The other domains changed by {100 * spillover.ratio:.0f} % of what the target did")
     elif spillover.ratio is not None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from em_bench.compare import spillover
 from em_bench.compare.comparison import compare
 from em_bench.errors import ConfigError, ResultError
 from em_bench.metrics.registry import Definition, Kind
@@ -137,6 +138,20 @@ def test_spillover_sets_the_target_apart():
     assert found.others.change.n == 600
     assert found.worst.key.domain == "bias"
     assert found.ratio == pytest.approx(0.15)
+
+
+def of_version(run, version):
+    return replace(run, tasks={name: replace(each, version=version) for name, each in run.tasks.items()})
+
+
+@pytest.mark.parametrize(("version", "left_out"), [("2.0", 12), ("1.0", 0)])
+def test_prompts_that_overlap_with_the_target_are_left_out_of_the_others(monkeypatch, version, left_out):
+    monkeypatch.setattr(spillover, "overlapping", lambda domain: {"d0", "d1"} if domain == "cybersecurity" else set())
+    lost = dict.fromkeys(DOMAINS, 85) | {"cybersecurity": 40}
+    found = compare(
+        of_version(refusals(90), version), of_version(refusals(lost), version), target_domain="cybersecurity"
+    ).spillover
+    assert (found.left_out, found.others.change.n) == (left_out, 600 - left_out)
 
 
 def test_an_unknown_target_domain_is_refused():
