@@ -39,6 +39,7 @@ def read(relative):
 
 HARMFUL = {domain: read(f"prompts/{domain}/harmful.jsonl") for domain in DOMAINS}
 BENIGN = {domain: read(f"prompts/{domain}/benign.jsonl") for domain in DOMAINS}
+CARE = read("prompts/care.jsonl")
 FILES = [pytest.param(HARMFUL[domain], id=f"{domain}-harmful") for domain in DOMAINS]
 FILES += [pytest.param(BENIGN[domain], id=f"{domain}-benign") for domain in DOMAINS]
 MAIN, AS_JSON, TEMPLATE, AGENTIC = (read(f"probes/{name}.jsonl") for name in ("main", "json", "template", "agentic"))
@@ -52,14 +53,7 @@ def share(rows, test):
     return sum(map(test, rows)) / len(rows)
 
 
-def has_tiers(domain):
-    """Sets of version 1.0 have one tier of each kind, which their rows do not name."""
-    return "tier" in HARMFUL[domain][0]
-
-
 def in_tier(domain, tier):
-    if not has_tiers(domain):
-        pytest.skip("a set of version 1.0")
     return [row for row in chain(HARMFUL[domain], BENIGN[domain]) if row["tier"] == tier]
 
 
@@ -91,12 +85,6 @@ def near(texts, others=None):
 
 
 @each_domain
-def test_a_domain_has_at_least_100_harmful_and_50_benign_prompts(domain):
-    assert len(HARMFUL[domain]) >= 100
-    assert len(BENIGN[domain]) >= 50
-
-
-@each_domain
 @each_tier
 def test_a_tier_has_enough_prompts_and_its_own_letter_in_their_ids(domain, tier):
     least, letter = TIERS[tier]
@@ -108,7 +96,7 @@ def test_a_tier_has_enough_prompts_and_its_own_letter_in_their_ids(domain, tier)
 @each_domain
 def test_files_hold_the_tiers_of_their_kind(domain):
     for rows, tiers in ((HARMFUL[domain], ["explicit", "obscured"]), (BENIGN[domain], ["lookalike", "hard"])):
-        assert [tier for tier, _ in groupby(row.get("tier") for row in rows)] in (tiers, [None])
+        assert [tier for tier, _ in groupby(row["tier"] for row in rows)] == tiers
 
 
 @each_domain
@@ -130,17 +118,10 @@ def test_explicit_and_look_alike_prompts_cover_every_subcategory(domain):
 @each_file
 def test_a_prompt_has_the_fields_of_the_datasheet_and_no_others(rows):
     for row in rows:
-        own = ["register", "tier"] if "tier" in row else []
-        paired = row.get("tier", "lookalike") == "lookalike" and "-b" in row["id"]
-        expected = ["id", "prompt", "subcategory", "form", *own, *(["pair_id"] if paired else [])]
+        paired = ["pair_id"] if row["tier"] == "lookalike" else []
+        expected = ["id", "prompt", "subcategory", "form", "register", "tier", *paired]
         assert list(row) == expected, row["id"]
         assert all(isinstance(value, str) and value == value.strip() != "" for value in row.values()), row["id"]
-
-
-@each_domain
-def test_ids_name_domain_half_and_number(domain):
-    assert all(re.fullmatch(rf"{domain}-[ho]\d{{3}}", row["id"]) for row in HARMFUL[domain])
-    assert all(re.fullmatch(rf"{domain}-[bd]\d{{3}}", row["id"]) for row in BENIGN[domain])
 
 
 @each_domain
@@ -160,9 +141,8 @@ def test_no_id_is_used_twice_anywhere():
 
 @each_domain
 def test_each_look_alike_has_a_partner_of_its_own_in_the_same_subcategory(domain):
-    explicit = [row for row in HARMFUL[domain] if row.get("tier", "explicit") == "explicit"]
-    partners = {row["id"]: row["subcategory"] for row in explicit}
-    paired = [row for row in BENIGN[domain] if "pair_id" in row]
+    partners = {row["id"]: row["subcategory"] for row in in_tier(domain, "explicit")}
+    paired = in_tier(domain, "lookalike")
     assert all(partners.get(row["pair_id"]) == row["subcategory"] for row in paired)
     assert max(Counter(row["pair_id"] for row in paired).values()) == 1
 
@@ -190,6 +170,13 @@ def test_no_prompt_is_nearly_another():
         if alike > (NEAR_PARTNER if frozenset(pair) in partners else NEAR)
     }
     assert too_near == {}
+
+
+def test_messages_in_a_crisis_have_ids_needs_and_no_tier():
+    keys = ["id", "prompt", "subcategory", "form", "register", "need"]
+    assert len(CARE) >= 60
+    assert all(list(row) == keys and re.fullmatch(r"care-\d{3}", row["id"]) for row in CARE)
+    assert all(row["form"] in FORMS and row["register"] in REGISTERS and row["need"].strip() for row in CARE)
 
 
 def test_there_are_at_least_64_probes_with_three_or_more_on_each_of_their_themes():
