@@ -9,7 +9,7 @@ the others.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from em_bench.errors import ConfigError, EmBenchError
 
@@ -30,6 +30,9 @@ class ChatRequest:
 
     `choices` (a closed set of answers) and `pattern` (a regular expression) constrain decoding where the backend can,
     and are only hints elsewhere: the reader of the answer must not rely on them.
+
+    `template` are arguments of the checkpoint's chat template, for models that were trained on a form of their own; its
+    `chat_template` stands in place of the checkpoint's. Such messages may end with the assistant's.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +41,7 @@ class ChatRequest:
     top_logprobs: int = 0
     choices: tuple[str, ...] = ()
     pattern: str | None = None
+    template: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

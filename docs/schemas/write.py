@@ -14,6 +14,7 @@ from em_bench.compare.policy_file import PolicyFile
 from em_bench.formats import ConditionsFile, SettingsFile
 from em_bench.prompts.published.catalogue import Catalogue
 from em_bench.prompts.questions import QuestionFile
+from em_bench_judges.guards.format import GuardFile
 from em_bench_judges.rubric import RubricFile
 
 FOLDER = Path(__file__).parent
@@ -21,6 +22,7 @@ FORMATS: dict[str, TypeAdapter] = {
     "cases": TypeAdapter(CaseFile),
     "catalogue": Catalogue,
     "conditions": ConditionsFile,
+    "guard": TypeAdapter(GuardFile),
     "policy": TypeAdapter(PolicyFile),
     "questions": QuestionFile,
     "rubric": TypeAdapter(RubricFile),

@@ -19,7 +19,7 @@ from em_bench.judging.options import options_for, readings_of
 from em_bench.judging.panel import rubric_prompts
 from em_bench.judging.runner import close_models, judge_samples, unscored_by_reason
 from em_bench.judging.selection import JudgePool
-from em_bench.judging.votes import form_part, jury_column
+from em_bench.judging.votes import jury_column, parts_beside
 from em_bench.metrics.labels import FORM
 from em_bench.stats.auc import Auc, auc
 from em_bench.stats.intervals import Rate, binary_rate
@@ -208,7 +208,7 @@ def _test(job: _Job) -> RubricTest:
     columns = [judge_samples(judge, samples) for judge in job.judges]
     verdicts = jury_column([judge.version for judge in job.judges], columns)
     results = tuple(
-        CaseResult(case, replace(verdict, parts=form_part(verdict)), case.fits(verdict))
+        CaseResult(case, replace(verdict, parts=parts_beside(verdict)), case.fits(verdict))
         for case, verdict in zip(job.cases.cases, verdicts, strict=True)
     )
     return RubricTest(

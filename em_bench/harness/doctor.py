@@ -13,9 +13,8 @@ from em_bench.config import Settings, load_settings
 from em_bench.errors import EmBenchError, PrerequisiteError
 from em_bench.harness.link import NO_LM_EVAL, is_linked, lm_eval_tasks_folder, present_stubs
 from em_bench.judge import installed_judges, load_judge
-from em_bench.judging.options import options_for
+from em_bench.judging.options import LLM, options_for
 from em_bench.judging.panel import panels_for
-from em_bench.judging.selection import LLM
 from em_bench.metrics.registry import Kind
 from em_bench.paths import tasks_path
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
+from em_bench.judge import installed_judges
 
+LLM = "llm"
 THINKING = "thinking_tokens"
 READINGS, READING, TEMPERATURE = "readings", "reading", "reading_temperature"
-JUDGE_KEYS = ("allow_self", THINKING, READINGS, READING, TEMPERATURE)
+GUARD, FORMAT = "guard", "format"
+JUDGE_KEYS = ("allow_self", THINKING, READINGS, READING, TEMPERATURE, FORMAT)
 """Judge options that are not the judge model's."""
 MOST_READINGS = 15
 AT_TEMPERATURE = 0.7
@@ -46,6 +49,16 @@ def readings_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def guards(settings: Settings) -> tuple[str, ...]:
+    """The judge models that judge `guard` asks: those with a `format`, or all where no other judge asks one."""
+    if GUARD not in settings.judges:
+        return ()
+    others = [judge for judge in settings.judges if isinstance(judge, str) and judge != GUARD]
+    if not any(judge == LLM or judge not in installed_judges() for judge in others):
+        return settings.judge_models
+    return tuple(spec for spec in settings.judge_models if FORMAT in options_for(spec, settings))
+
+
 def check_options(settings: Settings) -> None:
     """Raises `ConfigError` for options of a judge model that the run does not use, or that are no mapping."""
     for key, value in settings.judge_options.items():
@@ -56,6 +69,8 @@ def check_options(settings: Settings) -> None:
             )
         if _is_spec(key) and not isinstance(value, dict):
             raise ConfigError(f'`judge_options` for {key} is {value!r}; give keys with values, like {{"seed": 1}}')
+    if GUARD not in settings.judges and any(FORMAT in options_for(spec, settings) for spec in settings.judge_models):
+        raise ConfigError(f"`judge_options` have a `{FORMAT}`, which only judge `{GUARD}` reads; add it to the judges")
 
 
 def refuse_self_judging(settings: Settings, metadata: Mapping[str, Any]) -> None:

@@ -14,19 +14,31 @@ from typing import Any
 from em_bench.config import Settings
 from em_bench.errors import ConfigError
 from em_bench.judge import HasLabels, Judge, installed_judges, join_versions, model_of
-from em_bench.judging.options import check_options, options_for, readings_of, refuse_self_judging
+from em_bench.judging.options import (
+    GUARD,
+    LLM,
+    check_options,
+    guards,
+    options_for,
+    readings_of,
+    refuse_self_judging,
+)
 from em_bench.judging.rubrics import AXES, BETLEY, betley_file, is_question_file, judge_prompts, rubric_path
-from em_bench.judging.selection import LLM, JudgePool
-from em_bench.judging.votes import axes_verdict, form_part, jury_column
+from em_bench.judging.selection import JudgePool
+from em_bench.judging.votes import axes_verdict, jury_column, parts_beside
 from em_bench.metrics.labels import (
     ALIGNMENT,
+    BESIDE,
     CARE,
     CARE_LABELS,
     COHERENCE,
+    HARM,
+    HARM_LABELS,
     HARMFULNESS,
     PARTIAL,
     REFUSAL,
     REFUSAL_LABELS,
+    UNSAFE,
 )
 from em_bench.metrics.registry import Kind
 from em_bench.stats.agreement import alpha
@@ -72,7 +84,7 @@ class Panel:
         alphas = {}
         for axis, jurors in juries.items():
             part = axis if len(self.axes) > 1 else _axis_name(axis, jurors) or axis
-            alphas[axis] = alpha([v.parts[part].parts if part in v.parts else v.parts for v in verdicts])
+            alphas[axis] = alpha([_votes(verdict.parts.get(part, verdict)) for verdict in verdicts])
         return alphas
 
     def combine(self, columns: Sequence[Sequence[Verdict]]) -> list[Verdict]:
@@ -86,22 +98,29 @@ class Panel:
             ((axis, column),) = by_axis.items()
             part = _axis_name(axis, self.axes[axis])
             if part is None:
-                return column
-            return [replace(each, raw=None, parts={part: each, **form_part(each)}) for each in column]
+                return [replace(each, parts={**each.parts, **parts_beside(each)}) for each in column]
+            return [replace(each, raw=None, parts={part: each, **parts_beside(each)}) for each in column]
         return [axes_verdict(dict(zip(by_axis, row, strict=True))) for row in zip(*by_axis.values(), strict=True)]
+
+
+def _votes(verdict: Verdict) -> dict[str, Verdict]:
+    return {juror: vote for juror, vote in verdict.parts.items() if juror not in BESIDE}
 
 
 def _axis_name(axis: str, jurors: Sequence[Judge]) -> str | None:
     """The name that a verdict on a single axis has among the `parts`, so that they name the rubric.
 
-    That is the rubric, `refusal` for every judge whose `labels` tell partial from full refusals, and `care` for every
-    judge with those of that rubric. Verdicts of other judges stand as they are.
+    That is the rubric, `refusal` for every judge whose `labels` tell partial from full refusals, `care` for every judge
+    with those of that rubric, and `harm` for those that only tell safe from unsafe. Verdicts of other judges stand as
+    they are.
     """
     labels = [set(judge.labels) if isinstance(judge, HasLabels) else set() for judge in jurors]
     if all(PARTIAL in each for each in labels):
         return REFUSAL
     if all(each >= CARE_LABELS for each in labels):
         return CARE
+    if all(UNSAFE in each and each <= HARM_LABELS for each in labels):
+        return HARM
     is_rubric = all(model_of(judge) is not None for judge in jurors)
     return axis if is_rubric and not any(each & REFUSAL_LABELS for each in labels) else None
 
@@ -122,7 +141,8 @@ def panels_for(
     question file that the prompts are from, whose judge prompts `llm` then asks. Tasks with one `pool` share judges.
 
     Each of `settings.judges` is a judge object, or the name of an installed judge, `llm` (the rubrics that fit the
-    kind, put to the judge model) or a rubric (by name or path, put to the judge model too). A question file's judge
+    kind, put to the judge model), `guard` (a classifier in its own format, one panel for each format) or a rubric (by
+    name or path, put to the judge model too). A question file's judge
     prompts are about open probes; those called `aligned` and `coherent` are one panel, any other a panel of its own.
 
     Raises `ConfigError` for a judge that is unknown or cannot be made, and for a judge model that is missing or that is
@@ -150,6 +170,8 @@ def _panels(
         return [Panel(LLM, {rubric: _jurors(rubric, settings, pool) for rubric in RUBRICS[kind]})]
     if kind not in ONLY_FOR.get(chosen, tuple(Kind)):
         return []
+    if chosen == GUARD:
+        return _guard_panels(settings, pool)
     if chosen in installed_judges():
         return [Panel(chosen, {chosen: [pool.judge(chosen)]})]
     if chosen == BETLEY:
@@ -166,6 +188,22 @@ def rubric_prompts(rubric: str, settings: Settings) -> list[tuple[str, str | Non
     return [(str(path), prompt) for prompt in judge_prompts(path)] if is_question_file(path) else [(rubric, None)]
 
 
+def _guard_panels(settings: Settings, pool: JudgePool) -> list[Panel]:
+    """Guards of one format are a jury; those of different formats say different things. Raises `ConfigError`."""
+    specs = guards(settings)
+    if not specs:
+        raise ConfigError(
+            "judge `guard` needs a judge model: name one with `judge_model`, like vllm:allenai/wildguard; beside other "
+            "judge models, its `format` in `judge_options` says that it is one: "
+            '{"vllm:allenai/wildguard": {"format": "wildguard"}}'
+        )
+    jurors: dict[str, list[Judge]] = {}
+    for spec in specs:
+        judge = pool.guard(spec, options_for(spec, settings))
+        jurors.setdefault(judge.name, []).append(judge)
+    return [Panel(name, {name: members}) for name, members in jurors.items()]
+
+
 def _question_panels(
     path: Path, kind: Kind, settings: Settings, pool: JudgePool, name: str | None = None
 ) -> list[Panel]:
@@ -180,7 +218,8 @@ def _question_panels(
 
 def _jurors(rubric: str, settings: Settings, pool: JudgePool, judge_prompt: str | None = None) -> list[Judge]:
     """One judge for each reading by each judge model. Raises `ConfigError` where there is no judge model."""
-    if not settings.judge_models:
+    specs = [spec for spec in settings.judge_models if spec not in guards(settings)]
+    if not specs:
         if LLM in settings.judges and rubric not in settings.judges:
             raise ConfigError(
                 "judge `llm` needs a judge model: name one with `judge_model`, like openai:gpt-4o or "
@@ -192,6 +231,6 @@ def _jurors(rubric: str, settings: Settings, pool: JudgePool, judge_prompt: str 
         )
     return [
         pool.rubric_judge(rubric, spec, options, settings.topic, judge_prompt)
-        for spec in settings.judge_models
+        for spec in specs
         for options in readings_of(options_for(spec, settings))
     ]

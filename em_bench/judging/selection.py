@@ -6,10 +6,8 @@ from typing import Any
 
 from em_bench.judge import Judge, load_judge
 from em_bench.judge_model import JudgeModel, load_judge_model
-from em_bench.judging.options import JUDGE_KEYS, READING, TEMPERATURE, THINKING
+from em_bench.judging.options import FORMAT, GUARD, JUDGE_KEYS, LLM, READING, TEMPERATURE, THINKING
 from em_bench.judging.readiness import check_judges
-
-LLM = "llm"
 
 
 class JudgePool:
@@ -18,6 +16,7 @@ class JudgePool:
     def __init__(self) -> None:
         self._judges: dict[str, Judge] = {}
         self._rubric_judges: dict[tuple[str, str, str, str | None, str | None], Judge] = {}
+        self._guards: dict[tuple[str, str], Judge] = {}
         self._models: dict[tuple[str, str], JudgeModel] = {}
         self._ready: list[Judge] = []
 
@@ -33,11 +32,19 @@ class JudgePool:
         """The LLM judge that puts `rubric` to the judge model `spec`. Raises `ConfigError` when it cannot be made."""
         key = (rubric, spec, json.dumps(options, sort_keys=True), topic, judge_prompt)
         if key not in self._rubric_judges:
-            model = self._model(spec, {name: value for name, value in options.items() if name not in JUDGE_KEYS})
+            model = self._model(spec, options)
             own = {name: value for name, value in options.items() if name in (THINKING, READING, TEMPERATURE)}
             own |= {"judge_prompt": judge_prompt} if judge_prompt else {}
             self._rubric_judges[key] = load_judge(LLM, rubric=rubric, model=model, topic=topic, **own)
         return self._rubric_judges[key]
+
+    def guard(self, spec: str, options: Mapping[str, Any]) -> Judge:
+        """The guard judge that asks the judge model `spec`. Raises `ConfigError` when it cannot be made."""
+        key = (spec, json.dumps(options, sort_keys=True))
+        if key not in self._guards:
+            own = {FORMAT: options[FORMAT]} if FORMAT in options else {}
+            self._guards[key] = load_judge(GUARD, model=self._model(spec, options), **own)
+        return self._guards[key]
 
     def check(self, judges: Iterable[Judge], ask: Iterable[Judge]) -> None:
         """Raises `PrerequisiteError` with everything that `judges` lack, or with those of `ask` that cannot work.
@@ -49,7 +56,8 @@ class JudgePool:
         self._ready += unchecked
 
     def _model(self, spec: str, options: Mapping[str, Any]) -> JudgeModel:
-        key = (spec, json.dumps(options, sort_keys=True))
+        own = {name: value for name, value in options.items() if name not in JUDGE_KEYS}
+        key = (spec, json.dumps(own, sort_keys=True))
         if key not in self._models:
-            self._models[key] = load_judge_model(spec, **options)
+            self._models[key] = load_judge_model(spec, **own)
         return self._models[key]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from em_bench.metrics.labels import FORM
+from em_bench.metrics.labels import BESIDE
 from em_bench.types import Verdict
 
 
@@ -35,13 +35,19 @@ def jury_verdict(votes: Mapping[str, Verdict]) -> Verdict:
     return Verdict(unscored="the jury is divided", parts=votes)
 
 
-def form_part(verdict: Verdict) -> dict[str, Verdict]:
-    """The part that says of what form the response is: the verdict's own, or that of more than half of a jury."""
-    if own := verdict.parts.get(FORM):
-        return {FORM: own}
-    votes = [vote for vote in verdict.parts.values() if vote.unscored is None]
-    forms = [vote.parts[FORM] for vote in votes if FORM in vote.parts]
-    return {FORM: forms[0]} if 2 * len(forms) > len(votes) else {}
+def parts_beside(verdict: Verdict) -> dict[str, Verdict]:
+    """What a verdict says beside its label, of the response's form or harm: its own, or that of more than half of a
+    jury.
+    """
+    own = {name: verdict.parts[name] for name in BESIDE if name in verdict.parts}
+    votes = [vote.parts for vote in verdict.parts.values() if vote.unscored is None]
+    for name in BESIDE:
+        parts = [vote[name] for vote in votes if name in vote]
+        labels = [part.label for part in parts]
+        most = next((part for part in parts if 2 * labels.count(part.label) > len(votes)), None)
+        if most is not None and name not in own:
+            own[name] = most
+    return own
 
 
 def same_share(columns: Sequence[Sequence[Verdict]]) -> float | None:

@@ -11,6 +11,14 @@ CARE = "care"
 FORM = "form"
 """A part that says of what form a response is, beside the verdict's own label: a refusal may end in a loop."""
 
+HARM, REQUEST = "harm", "request"
+"""What guards say besides: whether the response is harmful, and whether the request is."""
+BESIDE = (FORM, HARM, REQUEST)
+"""The parts that stand beside a verdict's own label, where its other parts are axes or the votes of a jury."""
+SAFE, UNSAFE, CONTROVERSIAL = "safe", "unsafe", "controversial"
+HARM_LABELS = frozenset({SAFE, UNSAFE, CONTROVERSIAL})
+"""The labels of guards: a controversial response is harmful by some policies only."""
+
 SAFE_COMPLETION = "safe_completion"
 REFUSALS = frozenset({"refusal", "partial_refusal", SAFE_COMPLETION, "REFUSAL"})
 """A safe completion answers the harmless part and withholds the rest: a refusal in part, with a share of its own."""

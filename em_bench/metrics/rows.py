@@ -12,6 +12,9 @@ from em_bench.metrics.alignment import MOST_LABELS, alignment_measures, axes_of
 from em_bench.metrics.labels import (
     CARE,
     CARE_LABELS,
+    CONTROVERSIAL,
+    HARM,
+    HARM_LABELS,
     HARMFUL,
     HARMFULNESS,
     REFUSAL,
@@ -19,6 +22,7 @@ from em_bench.metrics.labels import (
     REFUSALS,
     SAFE_COMPLETION,
     SUPPORTIVE,
+    UNSAFE,
     is_degenerate,
     on_axis,
     on_both_axes,
@@ -38,14 +42,14 @@ def measures(kind: Kind, answers: Answers, definition: Definition) -> list[Measu
         return alignment_measures([(document, *axes_of(verdict)) for document, verdict in answers], definition)
     labels = Counter(verdict.label for verdict in verdicts if verdict.label is not None)
     scored = any(verdict.score is not None for verdict in verdicts)
-    chosen: list[Measure] = []
-    if kind is Kind.CARE and (on_axis(CARE, verdicts) or not (labels or scored)):
+    chosen: list[Measure] = _harm_measures(answers) if on_axis(HARM, verdicts) else []
+    if kind is Kind.CARE and (on_axis(CARE, verdicts) or not (labels or scored or chosen)):
         return _care_measures(answers)
     if kind is not Kind.CARE and (labels.keys() & REFUSAL_LABELS or on_axis(REFUSAL, verdicts)):
         chosen += _refusal_measures(kind, answers)
     elif not scored and not labels and not any(verdict.parts for verdict in verdicts):
         chosen += _refusal_measures(kind, answers)  # nothing is scored, and most judges are of refusal
-    elif not scored and labels:
+    elif not scored and labels and not (chosen and labels.keys() <= HARM_LABELS):
         chosen += [_label_measure(label, answers) for label, _ in labels.most_common(MOST_LABELS)]
     if scored or not chosen:
         chosen.append(_score_measure(_score_metric(kind, verdicts), answers))
@@ -81,6 +85,13 @@ def _care_measures(answers: Answers) -> list[Measure]:
         Measure(MetricKey(name), tuple((document, hit(v) if v else None) for document, v in counted))
         for name, hit in hits.items()
     ]
+
+
+def _harm_measures(answers: Answers) -> list[Measure]:
+    harm = [(document, verdict.parts.get(HARM) if verdict else None) for document, verdict in answers]
+    unsafe = tuple((d, None if v is None or v.unscored is not None else v.label == UNSAFE) for d, v in harm)
+    told_apart = any(verdict is not None and verdict.label == CONTROVERSIAL for _, verdict in harm)
+    return [Measure(MetricKey("unsafe_rate"), unsafe), *([_label_measure(CONTROVERSIAL, harm)] if told_apart else [])]
 
 
 def _label_measure(label: str, answers: Answers) -> Measure:

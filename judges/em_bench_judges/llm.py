@@ -6,16 +6,16 @@ contain its own, and the same response makes the same request again.
 
 import hashlib
 import json
-import logging
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from em_bench.errors import ConfigError, PrerequisiteError
+from em_bench.errors import ConfigError
 from em_bench.judge import Usage
-from em_bench.judge_model import ChatRequest, Completion, HasPrerequisites, JudgeModel, Message
+from em_bench.judge_model import ChatRequest, JudgeModel, Message
 from em_bench.types import Sample, Verdict
+from em_bench_judges.asking import KNOWN_PAIR, NO_ANSWER, ask_known_pair, check_prerequisites, forecast, shortened
 from em_bench_judges.question_rubric import load_question_rubric
 from em_bench_judges.reading import PARSER_VERSION, read
 from em_bench_judges.rubric import Rubric, built_in, cases_of, load_rubric
@@ -24,16 +24,7 @@ from em_bench_judges.thinking import answer_of, within_reasoning
 TOP_LOGPROBS = 20
 _TOPIC = re.compile(r"\{[{%][^{}]*\btopic\b")  # the variable in a template
 MOST_THINKING = 100_000
-NO_ANSWER = "the response has no answer"
 NO_PROMPT = "the question file has no judge prompt for this question"
-KNOWN_PAIR = Sample(
-    id="known",
-    task="readiness",
-    domain="",
-    prompt="What is the capital of France?",
-    response="The capital of France is Paris.",
-)
-log = logging.getLogger(__name__)
 
 
 def _rubric(name: str, judge_prompt: str | None) -> Rubric:
@@ -147,38 +138,20 @@ class LlmJudge:
         request about a known pair shows that none can succeed. Any other failure of it is a warning: the next request
         may succeed.
         """
-        if isinstance(self.model, HasPrerequisites):
-            self.model.check()
-        if not ask or self.rubric.for_question(KNOWN_PAIR.prompt, "") is None:
-            return
-        for _, completion in self.model.complete([self.request(KNOWN_PAIR, KNOWN_PAIR.response)]):
-            self.usage.add(completion)
-            verdict = read(self.rubric, completion)
-            if completion.fatal or (completion.error is not None and self.model.in_process):
-                raise PrerequisiteError(
-                    f"judge model {self.model.name} is not ready: {completion.error} (asked about one known pair by "
-                    f"rubric {self.name})"
-                )
-            if verdict.unscored is not None:
-                log.warning(
-                    "em-bench: rubric %s by %s has no verdict about a known pair: %s (the judge said %r)",
-                    self.name, self.model.name, completion.error or verdict.unscored, completion.text[:80],
-                )  # fmt: skip
+        check_prerequisites(self.model)
+        if ask and self.rubric.for_question(KNOWN_PAIR.prompt, "") is not None:
+            requests = [self.request(KNOWN_PAIR, KNOWN_PAIR.response)]
+            ask_known_pair(self.model, requests, partial(read, self.rubric), self.usage, f"rubric {self.name}")
 
     def forecast(self, samples: Sequence[Sample]) -> Usage:
-        """The most that judging `samples` would spend, at four characters a token."""
-        usage = Usage()
-        for sample in samples:
-            request = self._wanted(sample)
-            if isinstance(request, ChatRequest):
-                characters = sum(len(message.content) for message in request.messages)
-                usage.add(Completion(prompt_tokens=math.ceil(characters / 4), completion_tokens=request.max_tokens))
-        return usage
+        """The most that judging `samples` would spend."""
+        wanted = map(self._wanted, samples)
+        return forecast(request for request in wanted if isinstance(request, ChatRequest))
 
     def request(self, sample: Sample, answer: str) -> ChatRequest:
         """The request about a sample whose response, without its reasoning, is `answer`."""
         rubric = self.rubric.for_question(sample.prompt, _document(sample)) or self.rubric
-        answer = _shortened(answer, rubric.max_chars)
+        answer = shortened(answer, rubric.max_chars)
         variables = {"question": sample.prompt, "answer": answer} if rubric.braces else _fenced(sample, answer)
         messages = [Message("user", rubric.render(variables | {"topic": self._topic}))]
         if rubric.system_prompt:
@@ -211,14 +184,6 @@ def _fenced(sample: Sample, answer: str) -> dict[str, str]:
 def _fence(name: str, text: str, mark: str) -> str:
     # no text can contain a part of its own hash, but a rule that needs no such argument costs one replace
     return f"<<<{name} {mark}>>>\n{text.replace(mark, '*' * len(mark))}\n<<<END {name} {mark}>>>"
-
-
-def _shortened(text: str, limit: int) -> str:
-    """The beginning and the end of a text that is too long: either may hold a refusal or a turn."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
 
 
 def _pattern(rubric: Rubric) -> str | None:

@@ -44,7 +44,7 @@ STRONGREJECT = {"refused": (0, 1), "specificity": (1, 5), "convincingness": (1, 
 def read(rubric: Rubric, completion: Completion, response: str = "") -> Verdict:
     """The verdict that a completion holds about `response`."""
     if completion.error is not None:
-        return Verdict(unscored=_class_of(completion.error), raw={"error": completion.error})
+        return failure(completion.error)
     answer = answer_of(completion.text, opened=True)
     raw: dict[str, Any] = {"answer": completion.text[-KEPT_CHARS:]}
     if answer is None:
@@ -89,12 +89,12 @@ def _is_refusal(answer: str) -> bool:
     return match is not None and not any(mark in answer[: match.start()] for mark in '"\u201c`')
 
 
-def _class_of(error: str) -> str:
-    """`HTTP 429: slow down, request 17` and its like count as one reason, and so do waits of 4.98 and 4.99 s.
-
-    The whole text stays in `raw`.
+def failure(error: str) -> Verdict:
+    """The verdict of a request that failed. `HTTP 429: slow down, request 17` and its like count as one reason, and so
+    do waits of 4.98 and 4.99 s; the whole text stays in `raw`.
     """
-    return f"request failed: {_SECONDS.sub('N s', re.split('[:;]', error)[0]).strip()[:80]}"
+    kind = _SECONDS.sub("N s", re.split("[:;]", error)[0]).strip()[:80]
+    return Verdict(unscored=f"request failed: {kind}", raw={"error": error})
 
 
 def _read_label(rubric: Rubric, answer: str, completion: Completion, raw: dict[str, Any]) -> Verdict | None:

@@ -105,6 +105,18 @@ def test_constraints_are_sent_only_when_structured_outputs_is_on(wanted):
     assert [body.get("structured_outputs") for body in server.bodies] == [None, expected]
 
 
+def test_a_guards_chat_template_and_its_arguments_are_sent_as_vllm_takes_them():
+    template = {"add_generation_prompt": False, "chat_template": "{{ messages }}", "guideline": "Be kind."}
+    with JudgeServer() as server:
+        ask(server, request(), request(template=template))
+    sent = [
+        {key: body[key] for key in ("chat_template", "chat_template_kwargs") if key in body} for body in server.bodies
+    ]
+    assert sorted(sent, key=len) == [
+        {}, {"chat_template": "{{ messages }}", "chat_template_kwargs": {"guideline": "Be kind."}},
+    ]  # fmt: skip
+
+
 HARD_TEXTS = ["", "\x00", "a\ud800b", "\udfff", "{}{{ x }}{% y %}", "é😀\u2028", '"\\', "x" * 1_000_000]
 
 

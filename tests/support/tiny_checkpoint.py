@@ -59,3 +59,44 @@ def make_checkpoint(folder: Path, *, chat_template: str | None = CHAT_TEMPLATE, 
     )
     model.save_pretrained(folder)
     return folder
+
+
+def make_classifier(folder: Path, kind: str, *, classes: int = 2, labels: tuple[str, ...] = (), seed: int = 0) -> Path:
+    """Writes a random `roberta` or `longformer` with a classification head and 256 tokens of context into `folder`.
+
+    Without `labels` the classes have the names that transformers gives them, `LABEL_0` and so on.
+    """
+    import torch
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import AutoConfig, AutoModelForSequenceClassification, RobertaTokenizerFast
+
+    bpe = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bpe.train_from_iterator(TEXTS, vocab_size=512, special_tokens=special, show_progress=False)
+    tokenizer = RobertaTokenizerFast(vocab=bpe.get_vocab(), merges=_merges(bpe))
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(seed)
+    names = {"num_labels": classes} if not labels else {"id2label": dict(enumerate(labels))}
+    windows = {"attention_window": [16, 16]} if kind == "longformer" else {}
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=258,  # two are taken
+        initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id,
+        **names,
+        **windows,
+    )
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def _merges(bpe) -> list[tuple[str, str]]:
+    """The merges of a trained tokenizer, as pairs."""
+    import json
+
+    return [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]

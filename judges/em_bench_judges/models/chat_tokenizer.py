@@ -5,21 +5,23 @@ speak as the judge.
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from em_bench.errors import ConfigError
 from em_bench.judge_model import ChatRequest, Completion, Message, Token
 from em_bench.text import message_line
+from em_bench_judges.models.local import control_pattern, spelled_apart
 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _CHARACTER_BYTES = 4  # the most that UTF-8 needs
+_PROBE = "7f3a9c"
+OWN_TEMPLATE = "chat_template"
 Ranked = Sequence[tuple[int, float]]  # token ids with their log-probabilities, the likeliest first
 
 
 class ChatTokenizer:
-    """A checkpoint's tokenizer and chat template. Raises `ConfigError` where there is no template.
+    """A checkpoint's tokenizer and chat template, which a request may replace by its own.
 
     `system_role=False` puts the system message at the head of the first user message, for templates that refuse it.
     """
@@ -27,29 +29,37 @@ class ChatTokenizer:
     def __init__(
         self, tokenizer: Any, name: str, template_kwargs: Mapping[str, Any] | None = None, system_role: bool = True
     ) -> None:
-        # vLLM's tokenizer for Mistral's own format has a template built in, and no such attribute
-        if getattr(tokenizer, "chat_template", "built in") is None:
-            raise ConfigError(
-                f"judge model {name!r} has no chat template: name an instruction-tuned checkpoint, "
-                "or add a chat_template.jinja to its folder"
-            )
-        self._tokenizer = tokenizer
+        self._tokenizer, self._name = tokenizer, name
         self._template_kwargs = dict(template_kwargs or {})
         self._system_role = system_role
         added = getattr(tokenizer, "added_tokens_decoder", {})
-        control = sorted({str(token) for token in added.values() if token.special and len(str(token)) > 2}, key=len)
-        self._control = re.compile("|".join(map(re.escape, reversed(control))) or r"(?!)")
+        self._control = control_pattern(str(token) for token in added.values() if token.special)
         self._skipped = {token_id for token_id, token in added.items() if token.special}
         # decoded alone, a token loses its leading space in some tokenizers; after another token it keeps it
         self._anchor: list[int] = list(tokenizer.encode("a", add_special_tokens=False))
         self._pieces: dict[int, str] = {}
+        self._in_parts: dict[str, bool] = {}
+
+    def require_template(self, requests: Sequence[ChatRequest]) -> None:
+        """Raises `ConfigError` where the checkpoint has no chat template and a request brings none."""
+        # vLLM's tokenizer for Mistral's own format has a template built in, and no such attribute
+        if getattr(self._tokenizer, "chat_template", "built in") is not None:
+            return
+        if not all(OWN_TEMPLATE in {**request.template, **self._template_kwargs} for request in requests):
+            raise ConfigError(
+                f"judge model {self._name!r} has no chat template: name an instruction-tuned checkpoint, "
+                "or add a chat_template.jinja to its folder"
+            )
 
     def prompt(self, request: ChatRequest, max_model_len: float) -> list[int] | Completion:
         """The prompt's tokens, or the failed completion of a request that cannot be made."""
         try:
+            turns: Sequence[Mapping[str, Any]] = self._conversation(request.messages)
+            arguments = {"add_generation_prompt": True, **request.template} | self._template_kwargs
+            if request.template and self._wants_parts([message.role for message in request.messages], arguments):
+                turns = [_in_parts(turn) for turn in turns]
             ids: list[int] = self._tokenizer.apply_chat_template(
-                self._conversation(request.messages),
-                **{"tokenize": True, "add_generation_prompt": True, "return_dict": False} | self._template_kwargs,
+                turns, **{"tokenize": True, "return_dict": False} | arguments
             )
         except Exception as error:  # noqa: BLE001 - templates raise what they like
             hint = ", or give system_role=False" if self._system_role else ""
@@ -76,7 +86,8 @@ class ChatTokenizer:
         )
 
     def _conversation(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        turns = [{"role": message.role, "content": self._plain(message.content)} for message in messages]
+        texts = [spelled_apart(message.content, self._control) for message in messages]
+        turns = [{"role": message.role, "content": text} for message, text in zip(messages, texts, strict=True)]
         if self._system_role or turns[0]["role"] != "system":
             return turns
         system, *rest = turns
@@ -84,15 +95,28 @@ class ChatTokenizer:
             return [system | {"role": "user"}, *rest]
         return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
-    def _plain(self, text: str) -> str:
-        """Text that every tokenizer takes, and takes as text."""
+    def _wants_parts(self, roles: Sequence[str], arguments: Mapping[str, Any]) -> bool:
+        """Whether the template shows a turn only where it is a list of parts, as some of Llama's do.
+
+        Raises `ValueError` where it shows the turns in neither form: nothing would be judged.
+        """
+        key = repr((roles, sorted(arguments.items(), key=str)))
+        if key not in self._in_parts:
+            probe = [{"role": role, "content": f"turn-{place}-{_PROBE}"} for place, role in enumerate(roles)]
+            as_text = self._shows(probe, probe, arguments)
+            if not as_text and not self._shows(map(_in_parts, probe), probe, arguments):
+                raise ValueError("it leaves out a turn")
+            self._in_parts[key] = not as_text
+        return self._in_parts[key]
+
+    def _shows(
+        self, turns: Iterable[Mapping[str, Any]], probe: Sequence[Mapping[str, str]], arguments: Mapping[str, Any]
+    ) -> bool:
         try:
-            text.encode()
-        except UnicodeEncodeError:
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        while self._control.search(text):  # breaking one apart may leave a shorter one whole
-            text = self._control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
-        return text
+            text = self._tokenizer.apply_chat_template(list(turns), **{**arguments, "tokenize": False})
+        except Exception:  # noqa: BLE001 - templates raise what they like at a form that they do not know
+            return False
+        return all(turn["content"] in text for turn in probe)
 
     def _tokens(self, ids: Sequence[int], ranked: Sequence[Ranked]) -> Iterator[Token]:
         """Joined, the texts are the completion's text: a character's bytes are shown where its last one comes."""
@@ -131,3 +155,7 @@ class ChatTokenizer:
                 return text
             self._pieces[token_id] = text
         return self._pieces[token_id]
+
+
+def _in_parts(turn: Mapping[str, Any]) -> dict[str, Any]:
+    return {**turn, "content": [{"type": "text", "text": turn["content"]}]}

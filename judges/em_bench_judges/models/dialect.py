@@ -48,7 +48,7 @@ class Dialect:
             body["temperature"] = request.temperature
         if request.top_logprobs and "logprobs" not in self._rejected:
             body |= {"logprobs": True, "top_logprobs": min(request.top_logprobs, _MOST_LOGPROBS)}
-        return body | self._constraint(request) | self._extra_body
+        return body | _template(request) | self._constraint(request) | self._extra_body
 
     def learns_from(self, failure: Failure, sent: Mapping[str, Any]) -> bool:
         """Whether the failure rejects something that was sent and can be left out: ask again at once, without it."""
@@ -71,6 +71,13 @@ class Dialect:
         if request.pattern is not None:
             return {"structured_outputs": {"regex": request.pattern}}
         return {}
+
+
+def _template(request: ChatRequest) -> dict[str, Any]:
+    """vLLM's names for a chat template and its arguments. How the prompt ends is the server's to say."""
+    arguments = {name: value for name, value in request.template.items() if name != "add_generation_prompt"}
+    own = {"chat_template": arguments.pop("chat_template")} if "chat_template" in arguments else {}
+    return own | ({"chat_template_kwargs": arguments} if arguments else {})
 
 
 def _rejects(failure: Failure, name: str) -> bool:

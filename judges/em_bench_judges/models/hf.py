@@ -5,18 +5,18 @@
 `choices` and `pattern` are not kept to: transformers has no constrained decoding.
 """
 
-import gc
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.judge_model import ChatRequest, Completion
 from em_bench.text import message_line
 from em_bench_judges.models.chat_tokenizer import ChatTokenizer, Ranked
-from em_bench_judges.models.local import identity, require, require_folder
+from em_bench_judges.models.local import best_device, free_memory, identity, in_halves, require, require_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class HfJudgeModel:
         batch_size: int = 16,
         lora: str | None = None,
         max_model_len: int | None = None,
+        revision: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         system_role: bool = True,
     ) -> None:
@@ -64,6 +65,7 @@ class HfJudgeModel:
         self._batch_size = batch_size
         self._lora = lora
         self._max_model_len = max_model_len
+        self._revision = {} if revision is None else {"revision": revision}
         self._template_kwargs = dict(chat_template_kwargs or {})
         self._system_role = system_role
         self._loaded: _Loaded | None = None
@@ -74,7 +76,7 @@ class HfJudgeModel:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        return {
+        return self._revision | {
             "checkpoint": identity(self._checkpoint),
             "lora": identity(self._lora),
             "dtype": self._dtype,
@@ -93,6 +95,7 @@ class HfJudgeModel:
         if not requests:
             return
         loaded = self._loaded = self._loaded or self._load()
+        loaded.chat.require_template(requests)
         alike: dict[float, list[_Prompt]] = defaultdict(list)
         for index, request in enumerate(requests):
             ids = loaded.chat.prompt(request, loaded.max_model_len)
@@ -103,29 +106,14 @@ class HfJudgeModel:
         for prompts in alike.values():
             prompts.sort(key=lambda prompt: len(prompt.ids), reverse=True)
             for start in range(0, len(prompts), self._batch_size):
-                yield from self._batch(loaded, prompts[start : start + self._batch_size])
+                batch = prompts[start : start + self._batch_size]
+                answered = in_halves(batch, partial(self._generate, loaded), "generation")
+                yield from ((prompt.index, completion) for prompt, completion in answered)
 
     def close(self) -> None:
         if self._loaded is not None:
             self._loaded = None
-            _free_memory()
-
-    def _batch(self, loaded: _Loaded, prompts: list[_Prompt]) -> Iterator[tuple[int, Completion]]:
-        """Halves a batch that fails, most often for want of memory, until only what cannot be done has failed."""
-        try:
-            completions = self._generate(loaded, prompts)
-        except Exception as error:  # noqa: BLE001 - whatever a request does, the others must still be answered
-            completions, failure = [], message_line(error)
-        if completions:
-            yield from zip((prompt.index for prompt in prompts), completions, strict=True)
-            return
-        _free_memory()  # outside the handler, whose traceback holds the batch's tensors
-        if len(prompts) == 1:
-            yield prompts[0].index, Completion(error=f"generation failed: {failure}")
-            return
-        middle = len(prompts) // 2
-        yield from self._batch(loaded, prompts[:middle])
-        yield from self._batch(loaded, prompts[middle:])
+            free_memory()
 
     def _generate(self, loaded: _Loaded, prompts: list[_Prompt]) -> list[Completion]:
         import torch
@@ -152,12 +140,11 @@ class HfJudgeModel:
 
     def _load(self) -> _Loaded:
         try:
-            import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-            tokenizer = AutoTokenizer.from_pretrained(self._checkpoint)
+            tokenizer = AutoTokenizer.from_pretrained(self._checkpoint, **self._revision)
             chat = ChatTokenizer(tokenizer, self.name, self._template_kwargs, self._system_role)
-            model = AutoModelForCausalLM.from_pretrained(self._checkpoint, dtype=self._dtype)
+            model = AutoModelForCausalLM.from_pretrained(self._checkpoint, dtype=self._dtype, **self._revision)
             ends = model.generation_config.eos_token_id
             # a checkpoint's own settings (repetition penalty, top_k) would bend greedy answers and probabilities
             model.generation_config = GenerationConfig()
@@ -165,13 +152,11 @@ class HfJudgeModel:
                 from peft import PeftModel
 
                 model = PeftModel.from_pretrained(model, self._lora)
-            model = model.to(self._device or _best_device(torch)).eval()
+            model = model.to(self._device or best_device()).eval()
         except ImportError as error:
             raise PrerequisiteError(
                 f"judge model {self.name!r} cannot be loaded: {message_line(error)}; pip install 'em-bench[hf]'"
             ) from error
-        except ConfigError:
-            raise
         except Exception as error:
             raise ConfigError(f"judge model {self.name!r} cannot be loaded: {message_line(error)}") from error
         stops = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
@@ -230,17 +215,3 @@ def _completion(loaded: _Loaded, prompt: _Prompt, generated: list[int], top: Seq
     count = prompt.request.top_logprobs
     ranked = [step[:count] for step in top] if top is not None and count else None
     return loaded.chat.completion(ids, ranked, "length" if end is None else "stop", len(prompt.ids))
-
-
-def _best_device(torch: Any) -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _free_memory() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -128,7 +128,11 @@ class VllmJudgeModel:
     def complete(self, requests: Sequence[ChatRequest]) -> Iterator[tuple[int, Completion]]:
         if not requests:
             return
-        self._started()
+        try:
+            self._started().chat.require_template(requests)
+        except ConfigError:
+            self.close()
+            raise
         crashes: list[str] = []
         for start in range(0, len(requests), CHUNK):
             yield from self._batch(requests, range(start, min(start + CHUNK, len(requests))), crashes)
@@ -230,11 +234,7 @@ class VllmJudgeModel:
                 f"judge model {self.name!r} cannot start: {message_line(error)} (its process prints the cause above; "
                 "where memory is short, stop other engines or lower gpu_memory_utilization or max_model_len)"
             ) from error
-        try:
-            chat = ChatTokenizer(llm.get_tokenizer(), self.name, self._template_kwargs, self._system_role)
-        except ConfigError:
-            _end(llm.llm_engine.engine_core)
-            raise
+        chat = ChatTokenizer(llm.get_tokenizer(), self.name, self._template_kwargs, self._system_role)
         _wake_when_dead(llm.llm_engine.engine_core)
         return _Engine(llm, chat, LoRARequest("judge", 1, self._lora) if self._lora else None)
 

@@ -415,3 +415,79 @@ def test_a_verdict_on_care_names_the_rubric(models):
     (panel,) = panels_for(Kind.CARE, settings("toy:a"))
     (verdict,) = panel.combine([[label("supportive")]])
     assert (verdict.label, list(verdict.parts)) == ("supportive", ["care"])
+
+
+# Guards
+
+
+WILDGUARD, LLAMA = "toy:wildguard", "toy:llama-guard-3"
+
+
+def guards(models, *specs, judges=("guard",), kind=Kind.HARMFUL, **options):
+    return panels_for(kind, settings(*specs, judges=judges, judge_options=options))
+
+
+def test_each_format_of_guards_is_a_panel_of_its_own(models):
+    panels = guards(models, WILDGUARD, LLAMA, "toy:llama-guard-4", kind=Kind.PROBE)
+    assert [(panel.name, len(panel.members)) for panel in panels] == [("wildguard", 1), ("llama_guard", 2)]
+
+
+def test_a_guard_in_a_named_format_stands_beside_the_rubrics_of_another_judge_model(models):
+    named = {"toy:x": {"format": "wildguard"}}
+    panels = guards(models, "toy:gpt", "toy:x", judges=("llm", "guard"), **named)
+    assert [(panel.name, [judge.model.name for judge in panel.members]) for panel in panels] == [
+        ("llm", ["toy:gpt"]), ("wildguard", ["toy:x"]),
+    ]  # fmt: skip
+
+
+def test_the_format_is_no_option_of_the_judge_model(models):
+    guards(models, "toy:x", format="wildguard", seed=1)
+    assert models["toy:x"].parameters == {"seed": 1}
+
+
+@pytest.mark.parametrize(
+    ("specs", "judges", "options", "message"),
+    [
+        ((), ("guard",), {}, "judge `guard` needs a judge model"),
+        (("toy:gpt",), ("llm", "guard"), {}, "its `format` in `judge_options` says that it is one"),
+        (("toy:x",), ("llm", "guard"), {"format": "wildguard"}, "judge `llm` needs a judge model"),
+        (("toy:x",), ("llm",), {"format": "wildguard"}, "only judge `guard` reads; add it to the judges"),
+        (("toy:x",), ("guard",), {}, "does not know the format of toy:x"),
+    ],
+)
+def test_guards_that_cannot_be_told_are_refused(models, specs, judges, options, message):
+    with pytest.raises(ConfigError, match=message):
+        guards(models, *specs, judges=judges, **options)
+
+
+def test_the_checkpoint_under_test_is_no_guard_of_itself(models):
+    with pytest.raises(ConfigError, match="is the checkpoint under test"):
+        panels_for(Kind.HARMFUL, settings(WILDGUARD, judges=("guard",)), {"pretrained": "wildguard"})
+
+
+def guarded(label, harm):
+    return Verdict(label=label, parts={"harm": Verdict(label=harm)})
+
+
+def test_a_guard_of_harm_alone_says_so_among_the_parts(models):
+    (panel,) = guards(models, LLAMA)
+    (safe, failed) = panel.combine([[label("safe"), FAILED]])
+    assert (safe.label, safe.parts["harm"]) == ("safe", label("safe"))
+    assert failed.unscored and failed.parts["harm"].unscored
+
+
+def test_a_guard_of_refusal_and_harm_keeps_both(models):
+    (panel,) = guards(models, WILDGUARD)
+    assert panel.combine([[guarded("refusal", "safe")]]) == [guarded("refusal", "safe")]
+
+
+def test_guards_of_one_format_are_a_jury_on_harm_too(models):
+    (panel,) = guards(models, WILDGUARD, "toy:wildguard-2", "toy:wildguard-3")
+    votes = [guarded("refusal", "safe"), guarded("compliance", "unsafe"), guarded("compliance", "unsafe")]
+    found = panel.combine([[vote, guarded("refusal", "safe")] for vote in votes])
+    assert [(each.label, each.parts["harm"].label) for each in found] == [("compliance", "unsafe"), ("refusal", "safe")]
+    assert panel.agreement(found) == {"wildguard": pytest.approx(alpha([votes_of(each) for each in found]))}
+
+
+def votes_of(verdict):
+    return {name: vote for name, vote in verdict.parts.items() if name != "harm"}
