@@ -182,6 +182,6 @@ def _turn(after: str, rules: RuleSet) -> tuple[Rule, re.Match[str]] | None:
         follows = after[match.start() :]
         if len(follows) < rules.structure.enough or rules.structure.offers_another(follows):
             continue
-        if not any(not other.weak for other, _ in rules.decline.matches(follows)):
+        if not any(not other.weak for other, _ in rules.decline.matches(after[match.end() :])):
             return rule, match
     return None
