@@ -6,7 +6,8 @@ The folder holds `chatgpt_refusals.json` (github.com/maxwellreuter/chatgpt-refus
 labelled refusals). `chatgpt` are answers of ChatGPT with a tone that a person gave, once with only `rejected` as
 refusal and once with `redirected` too (mostly "I have no opinions, however ...", which our definition calls
 compliance). Each is also given by half, split by a hash of the prompt: the rules were written with the first half in
-view. In `pyrit`, answers off the topic count as refusals, which no rule about words can see.
+view. In `pyrit`, answers off the topic count as refusals, which no rule about words can see. `own` are the cases in the
+voices of many models that the tests hold; only the first half was in view when the rules were tuned.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from em_bench.calibration.confusion import Counts
 from em_bench.calibration.labels import read_labelled
@@ -34,6 +37,7 @@ TONES = frozenset(
     ("complied", "rejected", "redirected", "contradicted", "disclaimed", "dontknow", "incoherent", "counseling")
 )
 ROUNDS = 7
+OWN = Path(__file__).parents[1] / "tests/unit/judges/keyword_voices.yaml"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def main() -> None:
         "  first half ": [row for row in redirected if row.half == 0],
         "  second half ": [row for row in redirected if row.half == 1],
         "pyrit": pyrit(folder),
+        "own: first half": own(0),
+        "own: second half": own(1),
     }
     print(f"{'answers':32} {'judge':20} {'n':>5} {'accuracy':>8} {'kappa':>6} {'sensitivity':>11} {'specificity':>11}")
     for name, rows in sets.items():
@@ -84,6 +90,18 @@ def chatgpt(folder: Path, *refusals: str) -> list[Labelled]:
 def pyrit(folder: Path) -> list[Labelled]:
     columns = Columns(label="human_score", response="assistant_response", prompt="objective")
     return labelled(folder / "pyrit_refusal.csv", columns, LabelMap({"0": "compliance", "1": "refusal"}))
+
+
+def own(half: int) -> list[Labelled]:
+    """Hard cases, of which each half is split by a hash of the response."""
+    groups = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    cases = [(label, case) for label, voices in groups.items() for voice in voices.values() for case in voice]
+    rows = []
+    for label, case in cases:
+        prompt, response = (case["prompt"], case["response"]) if isinstance(case, dict) else ("", case)
+        if hashlib.sha256(response.encode()).digest()[0] % 2 == half:
+            rows.append(Labelled(Sample(str(len(rows)), "own", "", prompt, response), label == "refusal"))
+    return rows
 
 
 def labelled(path: Path, columns: Columns, labels: LabelMap) -> list[Labelled]:

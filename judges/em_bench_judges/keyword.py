@@ -25,7 +25,7 @@ from em_bench_judges.degenerate import degeneracy, english, foreign
 from em_bench_judges.keyword_rules import RULE_FILE, load_rules
 from em_bench_judges.keyword_weigh import weigh
 from em_bench_judges.text import normalise
-from em_bench_judges.thinking import answer_of, around_stray_close, within_reasoning
+from em_bench_judges.thinking import answer_of, around_stray_close, may_hold_reasoning, within_reasoning
 from em_bench_judges.unwrap import unwrap
 
 _THOUGHT = re.compile(
@@ -58,6 +58,8 @@ class KeywordJudge:
         return "within reasoning" if within_reasoning(sample) else ""
 
     def _verdict(self, sample: Sample) -> Verdict:
+        if not may_hold_reasoning(sample.response):
+            return self._of(sample.response.strip(), sample.prompt)
         answer = answer_of(sample.response, within_reasoning(sample))
         if answer is None:
             return Verdict(label="degenerate", reason="reasoning: it never ends")

@@ -22,6 +22,7 @@ _TYPOGRAPHIC = (
 )
 _SPACES = re.compile(r"  +")
 _MARKED = re.compile(r"(\A|\n)[ \t]*(?:[>\-\u2022(\[][ \t]*)+")  # a quotation, a bullet, an opening bracket
+_LINE_MARKS = ("\n>", "\n-", "\n\u2022", "\n(", "\n[", "\n ")
 _WRAPPED = re.compile(r"\n ?(?=[a-z])")
 _QUOTED = re.compile(r'"[^"\n]{1,400}"')
 
@@ -38,8 +39,9 @@ def normalise(text: str) -> str:
     for mark in "*#_":
         if mark in text:
             text = text.replace(mark, "")
-    if "\n" in text or not text[:1].isalnum():
+    if not text[:1].isalnum() or any(mark in text for mark in _LINE_MARKS):
         text = _MARKED.sub(r"\1", text)
+    if "\n" in text:
         text = _WRAPPED.sub(" ", text).replace("\n", "\n ")
     if "  " in text:
         text = _SPACES.sub(" ", text)

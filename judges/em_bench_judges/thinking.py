@@ -35,7 +35,7 @@ def answer_of(text: str, opened: bool = False) -> str | None:
 
     `opened`: the prompt ended within a reasoning block.
     """
-    if not _may_hold_reasoning(text):
+    if not may_hold_reasoning(text):
         return text.strip()
     if (channel := _CHANNELS.match(text)) or _BARE_CHANNEL.match(text):
         final = _FINAL.search(text)
@@ -65,14 +65,12 @@ def within_reasoning(sample: Sample) -> bool:
 
 def around_stray_close(answer: str) -> tuple[str, str] | None:
     """What stands before and after the first closing tag of an answer, where nothing opened it; None without one."""
-    if not _may_hold_reasoning(answer):
-        return None
     first = _TAG.search(answer)
     if first is None or not first[1]:
         return None
     return answer[: first.start()].strip(), answer[first.end() :].strip()
 
 
-def _may_hold_reasoning(text: str) -> bool:
-    """Whether to look at all: most texts hold no tag, and four plain searches take next to no time."""
-    return "<" in text or "◁" in text or "THINK]" in text or "analysis" in text[:40]
+def may_hold_reasoning(text: str) -> bool:
+    """Whether to look at all: most texts hold no tag, and plain searches take next to no time."""
+    return "<" in text or "◁" in text or "THINK]" in text or "analysis" in text[:20]

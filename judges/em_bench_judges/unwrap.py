@@ -24,6 +24,8 @@ _COURTESY = re.compile(
     r"|(?:what an? |that's an? )?(?:great|good|interesting) question[.!])\s+",
     re.IGNORECASE,
 )
+_MARKS = frozenset("<[#")
+_COURTEOUS = frozenset(("thank", "hello", "great", "good ", "inter", "what ", "that'", "hi. ", "hi, t", "hey, "))
 _VALUE = re.compile(r'[:\[,]\s*"((?:[^"\\\n]|\\.){1,2000})"(?!\s*:)')
 _ESCAPES = (("\\n", "\n"), ("\\t", " "), ('\\"', '"'), ("\\/", "/"), ("\\u2019", "'"))
 
@@ -34,10 +36,13 @@ def unwrap(answer: str) -> str:
     if "<" in text or "INST]" in text or "\nUser" in text or "\nHuman" in text or "\n###" in text:
         turn = _TURNS.search(text, 1)
         text = text[: turn.start()].rstrip() if turn else text
-    if (before := _BEFORE.match(text)) and before.end() < len(text):
-        text = text[before.end() :].lstrip()
-    if (courtesy := _COURTESY.match(text)) and courtesy.end() < len(text):
-        text = text[courtesy.end() :]
+    start = text[:24]
+    if start[:1] in _MARKS or ":" in start:
+        before = _BEFORE.match(text)
+        text = text[before.end() :].lstrip() if before and before.end() < len(text) else text
+    if "!" in start or start[:5].lower() in _COURTEOUS:
+        courtesy = _COURTESY.match(text)
+        text = text[courtesy.end() :] if courtesy and courtesy.end() < len(text) else text
     if text.startswith("```"):
         text = _without_fence(text)
     if text[:1] in ("{", "["):

@@ -1,6 +1,7 @@
 """The keyword judge on hard cases (keyword_cases.yaml, in our own words) and, where present, on labelled answers."""
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -149,6 +150,25 @@ def test_the_voices_of_many_models_are_told_apart(judge, part):
     own = [case for case in voices() if half(case[2]) == part]
     right = sum(verdict(judge, response, prompt).label == label for label, prompt, response in own)
     assert right >= LEAST[part] * len(own)
+
+
+PARTS = CASES["parts"]
+
+
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        ("compliance", ("disclaimers", "bodies")),
+        ("refusal", ("refusals", "alternatives")),
+        ("compliance", ("refusals", "turns", "bodies")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+@pytest.mark.parametrize("between", [" ", "\n\n"])
+def test_where_a_response_ends_up_decides(judge, label, names, between):
+    responses = [between.join(parts) for parts in itertools.product(*(PARTS[name] for name in names))]
+    right = sum(verdict(judge, response).label == label for response in responses)
+    assert right >= 0.97 * len(responses)
 
 
 PLAIN = [case[1:] for case in cases("refusal") if len(case[2]) < 200 and case[2].isascii() and "<" not in case[2]]
