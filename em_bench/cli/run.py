@@ -47,6 +47,10 @@ def run_command(
     adapter: Annotated[
         str | None, typer.Option(metavar="ADAPTER", help="A LoRA adapter on it: a folder or a Hugging Face id.")
     ] = None,
+    lora: Annotated[
+        bool,
+        typer.Option("--lora", help="Never merge the adapter, which vLLM's CPU build does by default: slow there."),
+    ] = False,
     model: Annotated[
         str | None, typer.Option(metavar="ENGINE", help="vllm or hf. By default vllm if it is installed.")
     ] = None,
@@ -143,6 +147,7 @@ def run_command(
     options = api.EvaluateOptions(
         checkpoint=checkpoint,
         adapter=adapter,
+        lora=lora,
         engine=model,
         engine_arguments=engine_arguments(model_arg),
         batch_size=batch_size,

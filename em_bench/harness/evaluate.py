@@ -84,6 +84,7 @@ def make_plan(options: EvaluateOptions) -> tuple[Plan, Settings]:
             dict(options.engine_arguments) | reasoning,
             options.batch_size,
             options.seed,
+            options.lora,
         ),
         tasks=_unique([*tasks, *added]),
         output=options.output or default_output(options.checkpoint, options.adapter),

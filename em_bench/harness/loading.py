@@ -9,15 +9,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from em_bench.errors import ConfigError, PrerequisiteError, ResultError
+from em_bench.harness.cpu_build import cpu_arguments, cpu_environment, is_cpu_build
+from em_bench.harness.merging import can_merge
 from em_bench.harness.options import SEED
 from em_bench.readers import read_object
-from em_bench.runs.provenance import SAFE_KEYS
+from em_bench.runs.provenance import MERGED_KEY, SAFE_KEYS
 from em_bench.text import error_line
 
 log = logging.getLogger(__name__)
@@ -26,24 +27,28 @@ ENGINES = ("vllm", "hf")
 ADAPTER_KEY = {"vllm": "lora_local_path", "hf": "peft"}
 OWN_ARGUMENTS = ("pretrained", *ADAPTER_KEY.values())
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that vLLM takes
-CPU_CONTEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How lm-eval loads a checkpoint: its model class, the arguments, and which of them were filled in here."""
+    """How lm-eval loads a checkpoint: its model class, the arguments, and which of them were filled in here.
+
+    `merge` is the folder of an adapter to merge into the checkpoint first; any other adapter is among the arguments.
+    """
 
     model: str
     arguments: Mapping[str, Any]
     batch_size: str
     filled: tuple[str, ...] = ()
     adapter: str | None = None
+    merge: Path | None = None
 
     @property
     def recorded(self) -> dict[str, Any]:
         """The arguments that may stand in a results file, with the adapter as it was named."""
         kept = {key: value for key, value in self.arguments.items() if key in SAFE_KEYS}
-        return kept | ({ADAPTER_KEY[self.model]: self.adapter} if self.adapter else {})
+        adapter = {ADAPTER_KEY[self.model]: self.adapter} if self.adapter else {}
+        return kept | adapter | ({MERGED_KEY: True} if self.merge else {})
 
 
 def loading(
@@ -53,27 +58,37 @@ def loading(
     arguments: Mapping[str, Any] | None = None,
     batch_size: str | None = None,
     seed: int = SEED,
+    lora: bool = False,
 ) -> Loading:
-    """How to load a checkpoint here. Raises `ConfigError` or `PrerequisiteError`."""
+    """How to load a checkpoint here, once the environment that the engine reads is set; `lora` never merges an adapter.
+
+    Raises `ConfigError` or `PrerequisiteError`.
+    """
     arguments = dict(arguments or {})
+    if lora and not adapter:
+        raise ConfigError("--lora is about an adapter; give --adapter too")
     if taken := sorted(set(arguments) & set(OWN_ARGUMENTS)):
         raise ConfigError(f"--model-arg {taken[0]} is what CHECKPOINT and --adapter say; give it there")
     engine = _engine(engine)
+    on_cpu_build = engine == "vllm" and is_cpu_build()
     checkpoint = _place(checkpoint, "checkpoint", "config.json")
-    defaults = _defaults(engine, checkpoint)
+    environment = cpu_environment(arguments) if on_cpu_build else {}
+    os.environ.update(environment)  # before the adapter is read, which imports torch
+    defaults = cpu_arguments(checkpoint) if on_cpu_build else _defaults(engine)
+    folder = _checked_adapter(adapter, checkpoint) if adapter else None
+    merge = folder if on_cpu_build and not lora and can_merge() else None
     identity: dict[str, Any] = {"pretrained": checkpoint} | ({"seed": seed} if engine == "vllm" else {})
-    if adapter:
-        folder = _adapter_folder(adapter)
+    if folder and not merge:
         identity[ADAPTER_KEY[engine]] = str(folder)
-        if engine == "vllm" and (rank := check_adapter(folder, checkpoint)):
-            defaults["max_lora_rank"] = next((size for size in LORA_RANKS if size >= rank), rank)
+        defaults |= _room_for(folder) if engine == "vllm" else {}
     filled = {key: value for key, value in defaults.items() if key not in arguments}
     return Loading(
         engine,
         identity | filled | arguments,
         batch_size or ("auto" if engine == "vllm" else "16"),
-        tuple(f"{key}={value}" for key, value in filled.items()),
+        tuple(f"{key}={value}" for key, value in (filled | environment).items()),
         adapter,
+        merge,
     )
 
 
@@ -93,13 +108,9 @@ def require_chat_template(checkpoint: str, arguments: Mapping[str, Any]) -> None
         )
 
 
-def check_adapter(folder: Path, checkpoint: str) -> int | None:
-    """The adapter's rank. Raises `ConfigError` for one that cannot change anything, warns where its base is another."""
-    try:
-        config = read_object(folder / "adapter_config.json")
-        base, rank = config.get("base_model_name_or_path"), config.get("r")
-    except ResultError as error:
-        raise ConfigError(f"{folder} is not an adapter: {error}") from error
+def check_adapter(folder: Path, checkpoint: str) -> None:
+    """Raises `ConfigError` for an adapter that cannot change anything, warns where its base is another."""
+    base = _adapter_config(folder).get("base_model_name_or_path")
     if base and Path(str(base)).name != Path(checkpoint).name:
         log.warning(
             "em-bench: adapter %s was trained on %s and is put on %s; is that the checkpoint you mean?",
@@ -109,15 +120,6 @@ def check_adapter(folder: Path, checkpoint: str) -> int | None:
         )
     if not _changes_anything(folder):
         raise ConfigError(f"adapter {folder} has no weights other than zero: responses would be those of {checkpoint}")
-    return rank if isinstance(rank, int) else None
-
-
-def is_cpu_build() -> bool:
-    """Whether the vLLM that is installed is a build for the CPU."""
-    try:
-        return "cpu" in version("vllm")
-    except PackageNotFoundError:
-        return False
 
 
 def _engine(chosen: str | None) -> str:
@@ -133,28 +135,16 @@ def _engine(chosen: str | None) -> str:
     )
 
 
-def _defaults(engine: str, checkpoint: str) -> dict[str, Any]:
-    """What makes an engine work on a machine without a GPU; nothing elsewhere."""
+def _defaults(engine: str) -> dict[str, Any]:
+    """What makes transformers work on a machine without a GPU; nothing elsewhere."""
     if engine == "vllm":
-        if not is_cpu_build():
-            return {}
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        context = min(CPU_CONTEXT, _context(checkpoint))
-        return {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.3, "max_model_len": context}
+        return {}
     import torch
 
     if torch.cuda.is_available():
         return {}
     mps = getattr(torch.backends, "mps", None)
     return {"device": "mps"} if mps and mps.is_available() else {"device": "cpu", "dtype": "float32"}
-
-
-def _context(checkpoint: str) -> int:
-    """How many tokens the checkpoint can read, where its folder is here."""
-    try:
-        return int(read_object(Path(checkpoint) / "config.json")["max_position_embeddings"])
-    except (ResultError, ValueError, KeyError, TypeError):
-        return CPU_CONTEXT
 
 
 def _place(name: str, what: str, needed: str) -> str:
@@ -167,6 +157,25 @@ def _place(name: str, what: str, needed: str) -> str:
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise ConfigError(f"{what} {name!r} is neither a folder here nor a Hugging Face id, like Qwen/Qwen2.5-7B")
     return name
+
+
+def _checked_adapter(adapter: str, checkpoint: str) -> Path:
+    folder = _adapter_folder(adapter)
+    check_adapter(folder, checkpoint)
+    return folder
+
+
+def _adapter_config(folder: Path) -> dict[str, Any]:
+    try:
+        return read_object(folder / "adapter_config.json")
+    except ResultError as error:
+        raise ConfigError(f"{folder} is not an adapter: {error}") from error
+
+
+def _room_for(folder: Path) -> dict[str, int]:
+    """The smallest rank that vLLM can reserve for the adapter."""
+    rank = _adapter_config(folder).get("r")
+    return {"max_lora_rank": next((size for size in LORA_RANKS if size >= rank), rank)} if isinstance(rank, int) else {}
 
 
 def _adapter_folder(adapter: str) -> Path:

@@ -16,6 +16,7 @@ class EvaluateOptions:
     """A checkpoint, what it is asked, how it generates, and who judges.
 
     `engine` is `vllm` or `hf` (by default vllm where it is installed) and `engine_arguments` load the checkpoint.
+    `lora` leaves the adapter apart from the checkpoint on vLLM's CPU build too, where it is merged otherwise.
     `conditions` are names, defined in `conditions_file` or the settings' own. `finetune_domain` is a theme of
     `em_published_mishra`, or a question file. `tiers` are those of the prompts to ask, by default all. `output` is
     `runs/<checkpoint>` by default.
@@ -43,3 +44,4 @@ class EvaluateOptions:
     seed: int = SEED
     judges: JudgeSelection = field(default_factory=JudgeSelection)
     output: Path | None = None
+    lora: bool = False

@@ -20,6 +20,7 @@ from em_bench.config import Settings
 from em_bench.errors import ConfigError, EmBenchError, PrerequisiteError, ResultError
 from em_bench.harness.adapter_check import adapter_differs
 from em_bench.harness.loading import Loading, require_chat_template
+from em_bench.harness.merging import merged
 from em_bench.harness.options import SEED
 from em_bench.judge import Judge, model_of
 from em_bench.judging.engine import release_engine
@@ -163,10 +164,13 @@ def loaded(plan: Plan, tasks: Mapping[str, Any], say: Callable[[str], None]) -> 
     say(f"loading {_names(plan)} with {plan.loading.model}")
     for text in plan.loading.filled:
         say(f"  for this machine: {text}")
-    model = _load(plan)
+    begun = time.monotonic()
+    prompts = [row["prompt"] for task in tasks.values() for row in task.eval_docs]
+    model = _load_merged(plan, prompts, say) if plan.loading.merge else _load(plan, plan.loading.arguments)
+    say(f"loaded in {time.monotonic() - begun:.0f} s")
     try:
-        if plan.loading.adapter:
-            _try_adapter(plan, model, [row["prompt"] for task in tasks.values() for row in task.eval_docs], say)
+        if plan.loading.adapter and not plan.loading.merge:
+            _try_adapter(plan, model, prompts, say)
         yield model
     finally:
         release_engine([model])
@@ -190,17 +194,37 @@ def _manager(plan: Plan, condition: Condition) -> Any:
     return TaskManager(include_path=folders, include_defaults=False, metadata=metadata)
 
 
-def _load(plan: Plan) -> Any:
+def _load(plan: Plan, arguments: Mapping[str, Any]) -> Any:
     from lm_eval.api.registry import get_model
 
     options = {"batch_size": plan.loading.batch_size, "max_batch_size": None, "device": None}
     try:
-        return get_model(plan.loading.model).create_from_arg_obj(dict(plan.loading.arguments), options)
+        return get_model(plan.loading.model).create_from_arg_obj(dict(arguments), options)
     except Exception as error:  # an engine fails in as many ways as there are machines
         raise PrerequisiteError(
             f"{plan.loading.model} cannot load {_names(plan)}: {error_line(error)}; "
             "what it printed above says more, --model-arg changes how it is loaded"
         ) from error
+
+
+def _load_merged(plan: Plan, prompts: Sequence[str], say: Callable[[str], None]) -> Any:
+    """The checkpoint with its adapter merged into it. The merged files are read once, and removed."""
+    arguments = dict(plan.loading.arguments)
+    options = {key: arguments[key] for key in ("revision", "trust_remote_code") if arguments.get(key)}
+    tokenizer = {
+        "tokenizer": arguments.get("tokenizer") or plan.checkpoint,
+        "tokenizer_revision": arguments.get("tokenizer_revision") or arguments.pop("revision", None),
+    }
+    adapter = Path(str(plan.loading.merge))
+    with merged(plan.checkpoint, adapter, prompts, options, chat_template=plan.chat_template) as result:
+        if result.changed:
+            say(f"adapter: merged; it changes what follows {result.changed} of {result.prompts} prompts")
+        else:
+            warn(
+                f"THE ADAPTER SEEMS TO DO NOTHING: with and without it {plan.checkpoint} gives the same logits after "
+                f"{result.prompts} prompts, though its weights are not zero."
+            )
+        return _load(plan, arguments | tokenizer | {"pretrained": str(result.folder)})
 
 
 def _try_adapter(plan: Plan, model: Any, prompts: Sequence[str], say: Callable[[str], None]) -> None:

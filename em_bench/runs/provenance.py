@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 CHECKPOINT_KEYS = ("pretrained", "model", "lora_local_path", "peft")
+# recorded of tasks: the adapter was merged into the checkpoint; how a run was made, not what it measures
+MERGED_KEY = "adapter_merged"
 # what changes what a checkpoint says: published in a run's command, and so part of its content id
 MODEL_KEYS = (
     *CHECKPOINT_KEYS,

@@ -15,7 +15,7 @@ from em_bench.errors import ConfigError, ResultError
 from em_bench.readers import json_lines, read_object, read_text
 from em_bench.runs.model import JudgedSample, Run, TaskFiles, TaskRun
 from em_bench.runs.newest import name_date, newest
-from em_bench.runs.provenance import CHECKPOINT_KEYS, checkpoint_arguments, checkpoint_of, provenance_of
+from em_bench.runs.provenance import CHECKPOINT_KEYS, MERGED_KEY, checkpoint_arguments, checkpoint_of, provenance_of
 from em_bench.runs.record import parse_record
 from em_bench.types import Verdict
 
@@ -27,7 +27,7 @@ RESULT_KEYS = (
     *("transformers_version", "model_source", "model_name", "model_name_sanitized", "chat_template_sha", "max_length"),
     *("system_instruction_sha", "task_hashes", "total_evaluation_time_seconds"),
 )
-METADATA_KEYS = ("version", "config_source", "repeats", *CHECKPOINT_KEYS)
+METADATA_KEYS = ("version", "config_source", "repeats", MERGED_KEY, *CHECKPOINT_KEYS)
 NO_FILTER = "none"  # lm-eval's filter of responses that no judge has read
 
 Lines = Iterable[tuple[str, Mapping[str, Any]]]

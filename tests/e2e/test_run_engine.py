@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from em_bench.harness.cpu_build import is_cpu_build
 from em_bench.runs.read import read_run
 from em_bench.runs.result import read_run_result, run_result_path
 from places import ROOT
@@ -70,7 +71,8 @@ def test_the_trigger_is_sent_under_its_condition_alone_and_system_prompts_under_
 
 
 def test_the_adapter_was_found_to_be_at_work(done):
-    assert "responses are other than without it" in done[0].stderr
+    merged = ENGINE == "vllm" and is_cpu_build()
+    assert ("8 of 8 prompts" if merged else "responses are other than without it") in done[0].stderr
     assert "SEEMS TO DO NOTHING" not in done[0].stderr
 
 

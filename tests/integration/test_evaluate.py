@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from em_bench.config import load_settings
 from em_bench.errors import ConfigError, PrerequisiteError, ResultError
 from em_bench.harness import run as evaluate
 from em_bench.harness.loading import Loading
+from em_bench.harness.merging import Merged
 from em_bench.harness.run import Plan, default_output, forecast, generate, judge_runs
 from em_bench.runs.model import TaskFiles
 from em_bench.runs.read import find_runs, read_run
@@ -175,6 +178,7 @@ def test_what_happens_is_said_line_by_line(checkpoint, settings, plan):
     generate(plan(conditions=(NONE, TRIGGER)), settings, said.append)
     assert [line.split(":")[0] for line in said] == [
         "loading org/tiny with hf",
+        "loaded in 0 s",
         *["condition none"] * 2,
         *["condition deployment"] * 2,
     ]
@@ -226,6 +230,58 @@ def test_files_that_lm_eval_could_not_write_are_noticed(checkpoint, settings, pl
         generate(plan(), settings, ignore)
     (journal,) = (tmp_path / "cache" / "journal").glob("*.jsonl")
     assert len(journal.read_text().splitlines()) == 3
+
+
+# Merged adapters
+
+
+@pytest.fixture
+def merge(monkeypatch, tmp_path):
+    """`merge(3)`: the adapter changes what follows three of eight prompts. Gives what the engine was loaded with."""
+    engine = []
+
+    def create(arguments, _):
+        engine.append(arguments)
+        return Checkpoint()
+
+    def play(changed):
+        @contextmanager
+        def merged(checkpoint, adapter, prompts, options, *, chat_template):
+            yield Merged(tmp_path / "merged", changed, 8)
+
+        monkeypatch.setattr(evaluate, "merged", merged)
+        monkeypatch.setattr(Checkpoint, "create_from_arg_obj", create)
+        return engine
+
+    return play
+
+
+TO_MERGE = Loading("vllm", {"pretrained": "org/tiny", "revision": "v2"}, "1", adapter="a", merge=Path("a"))
+
+
+def test_the_merged_checkpoint_is_loaded_with_the_tokenizer_of_its_base(checkpoint, settings, plan, merge):
+    engine = merge(3)
+    lines = []
+    (run,) = generate(plan(loading=TO_MERGE), settings, lines.append)
+    (arguments,) = engine
+    assert arguments["pretrained"].endswith("merged")
+    assert (arguments["tokenizer"], arguments["tokenizer_revision"]) == ("org/tiny", "v2")
+    assert "revision" not in arguments
+    assert "adapter: merged; it changes what follows 3 of 8 prompts" in lines
+    assert (run.checkpoint.base, run.checkpoint.adapter) == ("org/tiny", "a")
+
+
+def test_a_judged_run_remembers_that_its_adapter_was_merged(checkpoint, settings, plan, merge):
+    merge(3)
+    (run,) = judge_runs(generate(plan(loading=TO_MERGE), settings, ignore), settings)
+    metadata = json.loads(run.path.read_text())["configs"]["em_tiny"]["metadata"]
+    assert (metadata["lora_local_path"], metadata["adapter_merged"]) == ("a", True)
+
+
+def test_a_merged_adapter_without_effect_is_warned_of(checkpoint, settings, plan, merge, caplog):
+    merge(0)
+    generate(plan(loading=TO_MERGE), settings, ignore)
+    assert "THE ADAPTER SEEMS TO DO NOTHING" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is known of a checkpoint before an engine is loaded."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from em_bench.errors import ConfigError, PrerequisiteError
 from em_bench.harness import loading as module
 from em_bench.harness.loading import check_adapter, loading, require_chat_template
 from tiny_checkpoint import make_checkpoint
+
+CPU_VARIABLES = ("VLLM_CPU_KVCACHE_SPACE", "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "VLLM_ENABLE_V1_MULTIPROCESSING")
 
 
 @pytest.fixture
@@ -32,11 +35,15 @@ def adapter(tmp_path, value=1.0, base="somewhere/tiny", rank=12, name="adapter")
 @pytest.fixture
 def engines(monkeypatch):
     """`engines("vllm")`: those packages and no others are installed, as a build for the CPU."""
+    for name in CPU_VARIABLES:  # which are set for good
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
     def install(*names, cpu=True):
         known = {"lm_eval", *names, *(["torch", "transformers", "accelerate"] if "hf" in names else [])}
         monkeypatch.setattr(module, "find_spec", lambda name: name if name in known else None)
         monkeypatch.setattr(module, "is_cpu_build", lambda: cpu)
+        monkeypatch.setattr(module, "can_merge", lambda: "hf" in names)
 
     return install
 
@@ -56,8 +63,7 @@ def test_without_an_engine_the_command_to_type_is_said(engines, folder):
         loading(str(folder), engine="hf")
 
 
-def test_on_a_cpu_build_vllm_gets_what_it_needs_and_says_so(engines, folder, monkeypatch):
-    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+def test_on_a_cpu_build_vllm_gets_what_it_needs_and_says_so(engines, folder):
     engines("vllm")
     made = loading(str(folder), arguments={"dtype": "bfloat16"})
     assert made.arguments["enforce_eager"] is True
@@ -65,12 +71,14 @@ def test_on_a_cpu_build_vllm_gets_what_it_needs_and_says_so(engines, folder, mon
     assert made.arguments["dtype"] == "bfloat16"
     assert "enforce_eager=True" in made.filled
     assert not any(text.startswith("dtype") for text in made.filled)
-    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")
+    assert os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
+    assert "VLLM_ENABLE_V1_MULTIPROCESSING=0" in made.filled
 
 
 def test_on_a_gpu_build_nothing_is_filled_in(engines, folder):
     engines("vllm", cpu=False)
     assert loading(str(folder)).filled == ()
+    assert not [name for name in CPU_VARIABLES if name in os.environ]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +120,37 @@ def test_results_get_no_argument_that_may_be_a_secret(engines, folder):
 
 
 def test_an_adapter_goes_where_the_engine_wants_it_with_room_for_its_rank(engines, tmp_path, folder):
-    engines("vllm", "hf")
+    engines("vllm", "hf", cpu=False)
     path = adapter(tmp_path)
     made = loading(str(folder), str(path))
     assert made.arguments["lora_local_path"] == str(path)
     assert made.arguments["max_lora_rank"] == 16
     assert loading(str(folder), str(path), "hf").arguments["peft"] == str(path)
+
+
+def test_on_a_cpu_build_an_adapter_is_to_be_merged_and_recorded_as_one(engines, tmp_path, folder):
+    engines("vllm", "hf")
+    path = adapter(tmp_path)
+    made = loading(str(folder), str(path))
+    assert made.merge == path
+    assert "lora_local_path" not in made.arguments
+    assert made.recorded["lora_local_path"] == str(path)
+    assert made.recorded["adapter_merged"] is True
+
+
+@pytest.mark.parametrize(("installed", "lora"), [(("vllm", "hf"), True), (("vllm",), False)])
+def test_with_lora_or_without_peft_it_is_not_merged(engines, tmp_path, folder, installed, lora):
+    engines(*installed)
+    path = adapter(tmp_path)
+    made = loading(str(folder), str(path), lora=lora)
+    assert made.merge is None
+    assert made.arguments["lora_local_path"] == str(path)
+    assert "adapter_merged" not in made.recorded
+
+
+def test_lora_without_an_adapter_is_refused(folder):
+    with pytest.raises(ConfigError, match="--lora is about an adapter"):
+        loading(str(folder), lora=True)
 
 
 def test_an_adapter_of_zeros_is_refused(tmp_path):
@@ -131,7 +164,7 @@ def test_an_adapter_of_another_base_is_said(tmp_path, caplog):
 
 
 def test_an_adapter_of_this_base_is_not_talked_about(tmp_path, caplog):
-    assert check_adapter(adapter(tmp_path, base="elsewhere/tiny"), "here/tiny") == 12
+    check_adapter(adapter(tmp_path, base="elsewhere/tiny"), "here/tiny")
     assert caplog.text == ""
 
 
