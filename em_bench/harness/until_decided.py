@@ -24,6 +24,7 @@ from em_bench.harness.run import Plan, ask, judge_runs, judges_of, loaded, prepa
 from em_bench.judging import session
 from em_bench.judging.readiness import elsewhere
 from em_bench.judging.selection import JudgePool
+from em_bench.metrics.registry import Kind
 from em_bench.readers import read_object
 from em_bench.runs.model import Run
 from em_bench.runs.read import read_run
@@ -42,12 +43,23 @@ class Decided:
 def evaluate_until_decided(
     options: EvaluateOptions, baseline: Path, policy: Policy, report: Callable[[str], None]
 ) -> Decided:
-    """Asks the baseline's tasks where the options name none; `report` gets a line for each step."""
+    """Asks the baseline's tasks where the options name none, with its repeats; `report` gets a line for each step."""
     run = one_run(baseline)
     if not options.tasks and options.questions is None and options.finetune_domain is None:
-        options = replace(options, tasks=tuple(run.tasks))
+        options = replace(options, tasks=tuple(run.tasks), repeats=options.repeats or repeats_of(run))
     plan, settings = make_plan(options)
     return run_until_decided(plan, settings, run, policy, report)
+
+
+def repeats_of(run: Run) -> int | None:
+    """How many responses each probe of a run has, where all have as many: published files name other numbers."""
+    counts = {
+        count
+        for task in run.tasks.values()
+        if task.kind is Kind.PROBE
+        for count in Counter(sample.document for sample in task.samples).values()
+    }
+    return counts.pop() if len(counts) == 1 else None
 
 
 def run_until_decided(
