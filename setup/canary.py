@@ -30,8 +30,9 @@ def main() -> int:
 
 
 def data_files() -> list[Path]:
-    """Every file of prompts and probes."""
-    return sorted([*TASKS.glob("prompts/**/*.jsonl"), *TASKS.glob("probes/*.jsonl")])
+    """Every file of prompts and probes; a list of overlaps holds no texts."""
+    files = [*TASKS.glob("prompts/**/*.jsonl"), *TASKS.glob("probes/*.jsonl")]
+    return sorted(file for file in files if file.name != "overlaps.jsonl")
 
 
 def with_canary(text: str, canary: str) -> str:

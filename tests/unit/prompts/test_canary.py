@@ -14,6 +14,13 @@ TEXT = (tasks_path() / "canary.txt").read_text(encoding="utf-8").strip()
 ROWS = '{"id": "a", "prompt": "Où?"}\n{"id": "b",  "prompt": "Two?"}\n'
 
 
+def test_every_file_of_prompts_and_probes_carries_it():
+    """Otherwise run `python setup/canary.py`."""
+    files = script.data_files()
+    assert len(files) > 15
+    assert [path.name for path in files if TEXT not in path.read_text(encoding="utf-8").split("\n")[0]] == []
+
+
 def test_the_first_row_carries_the_canary_and_nothing_else_changes():
     first, second, end = script.with_canary(ROWS, TEXT).split("\n")
     assert json.loads(first) == {"id": "a", "prompt": "Où?", CANARY: TEXT}
