@@ -43,6 +43,8 @@ class Difference:
     is_pooled: bool = False
     extremes: tuple[Paired, Paired] | None = None
     span: float = 1.0
+    rubric: str = ""
+    """Whose rubric the rate is by, where a title says it."""
 
     @property
     def method(self) -> Method:
@@ -188,12 +190,14 @@ def merged_column(columns: Iterable[Column], key: Key, scale: tuple[float, float
     """The documents of several tasks as one task's; ids repeat between tasks."""
     values: dict[str, Sequence[Value]] = {}
     clusters: dict[str, str] = {}
+    rubrics: set[str] = set()
     for column in columns:
+        rubrics.add(column.rubric)
         for document, values_of_one in column.values.items():
             name = f"{column.key.task}/{document}"
             values[name] = values_of_one
             clusters[name] = column.clusters.get(document, document)
-    return Column(key, values, scale, clusters)
+    return Column(key, values, scale, clusters, rubrics.pop() if len(rubrics) == 1 else "")
 
 
 def _widest(family: Sequence[tuple[Column, Column]]) -> tuple[float, float] | None:
@@ -224,6 +228,7 @@ def difference_of(
         is_mean=scale is not None,
         extremes=_extremes(before, after, confidence),
         span=span or 1.0,
+        rubric=after.rubric,
     )
 
 

@@ -10,7 +10,7 @@ from em_bench.compare.setups import setup_of_run
 from em_bench.errors import ResultError
 from em_bench.metrics.probe_sets import set_of
 from em_bench.metrics.rates import Measure, Value
-from em_bench.metrics.registry import Definition, Kind, MetricKey
+from em_bench.metrics.registry import Definition, Kind, MetricKey, rubric_of
 from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
 from em_bench.runs.model import Run, TaskRun
@@ -44,6 +44,8 @@ class Column:
     values: Mapping[str, Sequence[Value]]
     scale: tuple[float, float] | None = None
     clusters: Mapping[str, str] = field(default_factory=dict)
+    rubric: str = ""
+    """Whose rubric the rate is by, where a title says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,10 @@ def side_of(source: Run | ScoredFile, definition: Definition, patterns: Sequence
 
 def _columns(task: TaskRun, definition: Definition) -> Iterator[Column]:
     clusters = clusters_of(task)
-    for judge in task.judges:
+    for judge, record in task.judges.items():
         for measure in measures(task.kind, task.verdicts_of(judge), definition):
-            yield column_of(measure, Key(task.name, task.domain, task.kind, judge, measure.metric), clusters)
+            column = column_of(measure, Key(task.name, task.domain, task.kind, judge, measure.metric), clusters)
+            yield replace(column, rubric=rubric_of(measure.metric.name, record.version))
 
 
 def column_of(measure: Measure, key: Key, clusters: Mapping[str, str]) -> Column:

@@ -4,10 +4,13 @@ Tables, gates, exports and docs take these facts from here. To add a metric, add
 `em_bench.metrics.rows`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from em_bench.judge import split_versions
 
 
 class Kind(StrEnum):
@@ -232,6 +235,23 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
+
+
+OWN_RUBRIC = "em-bench rubric"
+ON_SCORES_OF_PROBES = frozenset({"misaligned_rate", "misaligned_coherent_rate", "coherent_rate", "alignment_mean"})
+_BUILT_IN = re.compile(r"\d+/")
+
+
+def rubric_of(name: str, judge_version: str) -> str:
+    """What a title says of the rubric behind the scores of alignment and coherence; empty where that needs no word.
+
+    em-bench's own rubrics follow Betley et al.'s method in other words, and are not equated with theirs on answers that
+    a real judge model scored: their rates must not be read as published ones. Published prompts have a version of
+    their own, and files of scored answers have none.
+    """
+    versions = split_versions(judge_version)
+    is_own = bool(judge_version) and all(_BUILT_IN.match(version) for version in versions)
+    return OWN_RUBRIC if name in ON_SCORES_OF_PROBES and is_own else ""
 
 
 def higher_is_better(kind: Kind, name: str) -> bool | None:

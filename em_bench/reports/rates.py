@@ -12,7 +12,7 @@ from em_bench.conditions import NONE
 from em_bench.metrics.probe_sets import set_of, sets_in_words
 from em_bench.metrics.registry import Kind, MetricKey
 from em_bench.reports.tables import add_row, folding_table
-from em_bench.reports.titles import heading, reading_order
+from em_bench.reports.titles import heading, judge_name, reading_order
 from em_bench.runs.rates import TaskRate
 from em_bench.stats.intervals import Rate, RateMethod
 from em_bench.text import shown
@@ -62,15 +62,16 @@ def rate_tables(lines: Sequence[TaskRate]) -> Iterator[tuple[str, RenderableType
     """
     columns = list(dict.fromkeys(_column(line) for line in lines if not line.tier))
     judges = list(dict.fromkeys(line.judge for line in lines))
-    groups: dict[tuple[str, Kind, MetricKey, bool], list[TaskRate]] = {}
+    groups: dict[tuple[str, Kind, MetricKey, bool, str], list[TaskRate]] = {}
     for line in lines:
         # the labels of one judge stand together
         metric = MetricKey(LABEL) if line.metric.name == LABEL else line.metric
-        groups.setdefault((line.judge, line.kind, metric, bool(line.tier)), []).append(line)
-    for key in sorted(groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name), key[3])):
-        judge, kind, metric, by_tier = key
+        groups.setdefault((line.judge, line.kind, metric, bool(line.tier), line.rubric), []).append(line)
+    for key in sorted(groups, key=lambda key: (judges.index(key[0]), reading_order(key[1], key[2].name), *key[3:])):
+        judge, kind, metric, by_tier, rubric = key
         own = list(dict.fromkeys(map(_column, groups[key]))) if by_tier else columns
-        yield shown(f"{heading(kind, metric)}{' by tier' if by_tier else ''}, judge {judge}"), _table(groups[key], own)
+        name = f"{heading(kind, metric)}{' by tier' if by_tier else ''}, {judge_name(judge, rubric)}"
+        yield shown(name), _table(groups[key], own)
     yield from _notes(lines)
 
 

@@ -9,7 +9,7 @@ from em_bench.compare.gate import Check, GateResult
 from em_bench.compare.spillover import Spillover
 from em_bench.metrics.probe_sets import sets_in_words
 from em_bench.metrics.registry import METRICS, Kind
-from em_bench.reports.titles import direction, title
+from em_bench.reports.titles import direction, judge_name, title
 from em_bench.stats.intervals import Rate
 from em_bench.stats.paired import Method
 from em_bench.text import shown
@@ -63,7 +63,7 @@ def _title(each: Difference) -> str:
     kind, metric = each.key.kind, each.key.metric
     better = direction(kind, metric.name)
     prompts = f"{kind.prompts}, {better}" if better else kind.prompts
-    return shown(f"{title(metric.name)}{metric.suffix}: {prompts}; judge {each.key.judge}", LONGEST)
+    return shown(f"{title(metric.name)}{metric.suffix}: {prompts}; {judge_name(each.key.judge, each.rubric)}", LONGEST)
 
 
 def _section(family: Sequence[Difference]) -> Section:

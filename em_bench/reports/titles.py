@@ -22,6 +22,11 @@ def subject(kind: Kind, name: str) -> str:
     return METRICS[name].heading.format(prompts=kind.prompts)
 
 
+def judge_name(judge: str, rubric: str = "") -> str:
+    """`judge llm`, or `judge llm, em-bench rubric` where a rate must not be read as one by another rubric."""
+    return f"judge {judge}, {rubric}" if rubric else f"judge {judge}"
+
+
 def title(name: str) -> str:
     """`Refusal`, `Harm score (0 to 1)`."""
     ends = f" ({_scale(name)})" if _scale(name) else ""

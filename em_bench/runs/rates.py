@@ -11,7 +11,7 @@ from typing import Any
 
 from em_bench.conditions import NONE
 from em_bench.metrics.rates import Clusters, Measure
-from em_bench.metrics.registry import Definition, Kind, MetricKey, refusal_metric
+from em_bench.metrics.registry import Definition, Kind, MetricKey, refusal_metric, rubric_of
 from em_bench.metrics.rows import measures
 from em_bench.runs.clusters import clusters_of
 from em_bench.runs.judge_versions import version_warnings
@@ -36,7 +36,7 @@ class TaskRate:
 
     `rate` is in 0..1, but in the judge's unit where `is_mean`. `worst` and `best` are the shares if all unscored were
     misses, and hits. `reasons` counts the task's unscored responses by reason; `agreement` is Krippendorff's alpha of a
-    jury, by axis. `part` names the part of the task that it is of, if one, and
+    jury, by axis. `rubric`: whose, where a title says it. `part` names the part of the task that it is of, if one, and
     `tier` does so where that is a tier beside the rate of the whole.
     """
 
@@ -54,6 +54,7 @@ class TaskRate:
     reasons: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, float | None] | None = None
     part: str = ""
+    rubric: str = ""
     tier: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def _rates_of_judge(
     )
     clusters = clusters_of(task)
     return [
-        rate_of(**_rated(measure, clusters))
+        rate_of(**_rated(measure, clusters), rubric=rubric_of(measure.metric.name, judge.version))
         for measure in measures(task.kind, task.verdicts_of(judge.name), definition)
     ]
 

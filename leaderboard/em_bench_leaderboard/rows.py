@@ -5,7 +5,7 @@ from functools import cache
 
 from em_bench.compare.differences import POOLED
 from em_bench.metrics.probe_sets import OWN, set_of
-from em_bench.metrics.registry import METRICS, UNIT_SCALE, Kind, Qualifier
+from em_bench.metrics.registry import METRICS, UNIT_SCALE, Kind, Qualifier, rubric_of
 from em_bench.runs.result import RateRecord
 from em_bench.stats.intervals import Rate, binary_rate
 from em_bench.types import DOMAINS
@@ -52,7 +52,16 @@ def make_row(entry: Entry, judge: str, parent: Entry | None) -> Row:
     em = next((rate for rate in probes if rate.metric == "misaligned_rate"), None)
     on = f"{em.task}: {em.documents} probe{'' if em.documents == 1 else 's'}" if em else ""
     present = {name: cell for name, cell in cells.items() if cell}
-    return Row(entry, judge, present, em.definition if em else None, probes=on)
+    named = ", ".join(text for text in (em.definition if em else None, _rubric(entry, judge, probes)) if text)
+    return Row(entry, judge, present, named or None, probes=on)
+
+
+def _rubric(entry: Entry, judge: str, probes: Sequence[RateRecord]) -> str:
+    """Whose rubric the misaligned rate is by, where it must not be read as a published one."""
+    tasks = {rate.task for rate in probes}
+    versions = {record.version for task in entry.result.tasks if task.name in tasks for record in task.judges
+                if record.name == judge}  # fmt: skip
+    return rubric_of("misaligned_rate", versions.pop() or "") if len(versions) == 1 else ""
 
 
 def probe_rates(rates: Sequence[RateRecord]) -> list[RateRecord]:

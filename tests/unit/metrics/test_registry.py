@@ -12,6 +12,7 @@ from em_bench.metrics.registry import (
     higher_is_better,
     main_metric,
     refusal_metric,
+    rubric_of,
 )
 from places import ROOT
 
@@ -77,3 +78,18 @@ def test_the_tasks_aggregate_metrics_that_exist():
     ]
     assert listed
     assert set(listed) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "version", "rubric"),
+    [
+        ("misaligned_rate", "2/openai:gpt-4o/abc; 2/openai:gpt-4o/def", "em-bench rubric"),
+        ("alignment_mean", "2/toy:x/abc", "em-bench rubric"),
+        ("misaligned_rate", "betley/openai:gpt-4o/abc; betley/openai:gpt-4o/def", ""),
+        ("misaligned_rate", "", ""),
+        ("misaligned_rate", "1", ""),
+        ("refusal_rate", "3/toy:x/abc", ""),
+    ],
+)
+def test_a_rate_by_our_own_rubric_of_probes_says_so(metric, version, rubric):
+    assert rubric_of(metric, version) == rubric

@@ -183,3 +183,10 @@ def test_tiers_are_columns_of_a_table_of_their_own_below_that_of_the_tasks():
         ["task", "c"],
         ["task", "c:", "explicit", "c:", "obscured"],
     ]
+
+
+def test_rates_by_our_own_rubric_say_so_and_stand_apart_from_those_by_published_prompts():
+    theirs = line(task="theirs", kind=Kind.PROBE, metric="misaligned_rate", label="betley")
+    text = printed([replace(theirs, task="ours", rubric="em-bench rubric"), theirs])
+    assert "(lower is better) (betley), judge j, em-bench rubric" in text
+    assert text.count("Misaligned answers to open probes") == 2
