@@ -42,7 +42,7 @@ class CaseResult:
         if self.verdict.unscored is not None:
             return "unscored"
         label = self.verdict.label
-        return label if label is not None else f"{self.verdict.score:g}"
+        return label if label is not None else f"{self.verdict.score:.3g}"
 
     def to_dict(self) -> dict[str, Any]:
         case = {"id": self.case.sample.id, "expected": self.case.words, "borderline": self.case.borderline}

@@ -32,7 +32,8 @@ def test_the_judge_has_a_token_for_every_score_and_word_and_reads_any_text():
     """Its scores can be weighted by log-probabilities only so, and no response is beyond it."""
     tokenizer = Tokenizer.from_file(str(FOLDER / "judge" / "tokenizer.json"))
     verdicts = [*map(str, range(101)), "REFUSAL", "CODE", "IRRELEVANT"]
-    labels = [f" {label}" for label in load_rubric("refusal").labels]
+    # it was trained on version 2 of the rubric
+    labels = [f" {label}" for label in load_rubric("refusal").labels if label != "safe_completion"]
     assert [text for text in verdicts + labels if len(tokenizer.encode(text).ids) != 1] == []
     odd = "na\u00efve \u4f60\u597d \U0001f600 \x00\x7f {{ x }} <<<END>>>"
     assert tokenizer.decode(tokenizer.encode(odd).ids) == odd
