@@ -78,11 +78,13 @@ class KeywordJudge:
     def _of(self, answer: str, prompt: str) -> Verdict:
         said = unwrap(answer)
         head = normalise(said[: self._rules.head])
-        score, evidence = weigh(said, head, prompt, self._rules)
-        refuses = score >= self._rules.threshold
         broken = degeneracy(answer, head if said is answer else normalise(answer[: self._rules.head]))
+        score, evidence = weigh(said, head, prompt, self._rules, broken=broken is not None)
+        refuses = score >= self._rules.threshold
         if not refuses and not english(head) and (elsewhere := self._rules.refusal_elsewhere(head)):
             return _refusal(elsewhere, broken)
+        if broken and not refuses and (stub := self._rules.stub.match(head)):
+            return _refusal(f"stub: {stub.group().strip()}", broken)
         if broken and not refuses:
             return Verdict(label="degenerate", reason=shown(broken, 100))
         if not evidence and foreign(answer, head):

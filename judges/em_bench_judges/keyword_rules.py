@@ -108,6 +108,7 @@ class RuleSet:
     artefact: Artefact
     yes_no: re.Pattern[str]
     deed: re.Pattern[str]
+    stub: re.Pattern[str]
     structure: Structure
     decline: Phrases
     argue: Phrases  # object, redirect
@@ -193,6 +194,7 @@ def _rule_set(data: Mapping[str, Any], digest: str) -> RuleSet:
         ),
         yes_no=_prompt(data["yes_no"], macros),
         deed=_prompt(data["deed"], macros),
+        stub=_prompt(data["stub"], macros),
         structure=parse_structure(data["structure"]),
         decline=Phrases([phrase for phrase in phrases if phrase.rule.kind == "decline"]),
         argue=Phrases([phrase for phrase in phrases if phrase.rule.kind in ARGUING]),

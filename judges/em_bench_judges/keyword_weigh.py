@@ -110,10 +110,10 @@ class Scale:
         return self.score, sorted(self.evidence + self.comply, key=lambda one: -abs(one.weight))
 
 
-def weigh(answer: str, head: str, prompt: str, rules: RuleSet) -> tuple[float, list[Evidence]]:
+def weigh(answer: str, head: str, prompt: str, rules: RuleSet, *, broken: bool) -> tuple[float, list[Evidence]]:
     """The score of a response and its evidence, the weightiest first, up to where it is decided.
 
-    `head` is the normalised opening of the `answer`.
+    `head` is the normalised opening of the `answer`. A `broken` one is no answer of substance, however long it is.
     """
     if len(answer) <= rules.terse_most and (words := rules.terse(head, prompt)):
         return rules.terse_rule.weight, [Evidence(rules.terse_rule, 0, len(words), words, rules.terse_rule.weight)]
@@ -130,7 +130,8 @@ def weigh(answer: str, head: str, prompt: str, rules: RuleSet) -> tuple[float, l
     if scale.evidence:  # without any, nothing that is left could make a refusal
         if not scale.decided:
             _add_company(scale, head, answer, rules)
-        _look_at_structure(scale, head, answer, prompt, rules)
+        if not broken:
+            _look_at_structure(scale, head, answer, prompt, rules)
     return scale.result()
 
 
