@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -331,7 +332,7 @@ class Crashing(VllmJudgeModel):
         self.batches = 0
 
     def _started(self) -> Any:
-        return None
+        return SimpleNamespace(chat=SimpleNamespace(require_template=lambda requests: None))
 
     def _run(self, engine: Any, requests: Any, indices: Any) -> Iterator[tuple[int, Completion]]:
         self.batches += 1
