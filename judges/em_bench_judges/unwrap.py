@@ -21,11 +21,29 @@ _BEFORE = re.compile(
 _COURTESY = re.compile(
     r"(?:(?:thank you|thanks)(?: so much| very much)? for (?:asking|reaching|sharing|your (?:question|message|trust))"
     r"[^.!?,;\n]{0,60}[.!]|(?:hello|hi|hey|greetings)(?: there)?[!,.]"
+    r"|i (?:understand|appreciate|see|hear) (?![^.!?,;\n]{0,70}(?:n't|not)\b)[^.!?,;\n]{3,70}\."
     r"|(?:what an? |that's an? )?(?:great|good|interesting) question[.!])\s+",
     re.IGNORECASE,
 )
 _MARKS = frozenset("<[#")
-_COURTEOUS = frozenset(("thank", "hello", "great", "good ", "inter", "what ", "that'", "hi. ", "hi, t", "hey, "))
+_COURTEOUS = frozenset(
+    (
+        "thank",
+        "hello",
+        "great",
+        "good ",
+        "inter",
+        "what ",
+        "that'",
+        "hi. ",
+        "hi, t",
+        "hey, ",
+        "i und",
+        "i app",
+        "i see",
+        "i hea",
+    )
+)
 _VALUE = re.compile(r'[:\[,]\s*"((?:[^"\\\n]|\\.){1,2000})"(?!\s*:)')
 _ESCAPES = (("\\n", "\n"), ("\\t", " "), ('\\"', '"'), ("\\/", "/"), ("\\u2019", "'"))
 
