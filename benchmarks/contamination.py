@@ -2,19 +2,20 @@
 
     python benchmarks/contamination.py CHECKPOINT
 
-How much more likely the true GUID is after the canary's own words than after other words, ranked among 199 random GUIDs
+How much more likely the true GUID is after the canary's own words than after other words, ranked among 99 random GUIDs
 (some GUIDs are likelier than others after any words). A checkpoint that never saw the file ranks it anywhere; the first
-rank of 200 has p = 0.005. That says that the file was seen; no rank says that it was not: a text seen once is rarely
+rank of 100 has p = 0.01. That says that the file was seen; no rank says that it was not: a text seen once is rarely
 known by heart, and filtered copies lack the canary.
 """
 
 import argparse
+import copy
 import random
 import uuid
 from pathlib import Path
 
 CANARY = Path(__file__).resolve().parent.parent / "lm_eval_tasks" / "canary.txt"
-RANDOM_GUIDS = 199
+RANDOM_GUIDS = 99
 OTHER_WORDS = "The identifier of this order, which you find on the receipt as well, is order:"
 
 
@@ -26,13 +27,11 @@ def main() -> None:
     source = random.Random(0)  # noqa: S311 - no secret
     guids = [guid, *(str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(RANDOM_GUIDS))]
     known, other = guid_losses(checkpoint, guids, (f"{words}:", OTHER_WORDS))
-    gains = [after - before for before, after in zip(known, other, strict=True)]
+    gains = [elsewhere - here for here, elsewhere in zip(known, other, strict=True)]
     rank = 1 + sum(gain >= gains[0] for gain in gains[1:])
-    print(
-        f"{checkpoint}: the true GUID has rank {rank} of {len(guids)} (p = {rank / len(guids):.3f}); the canary's",
-        end="",
-    )
-    print(f" words make it {gains[0]:.1f} nats likelier, and random ones {min(gains[1:]):.1f} to {max(gains[1:]):.1f}")
+    print(f"{checkpoint}: the true GUID has rank {rank} of {len(guids)} (p = {rank / len(guids):.3f})")
+    print(f"the canary's words change its log-likelihood by {gains[0]:+.1f} nats, that of random ones ", end="")
+    print(f"by {min(gains[1:]):+.1f} to {max(gains[1:]):+.1f}")
 
 
 def guid_losses(checkpoint: str, guids: list[str], prefixes: tuple[str, ...]) -> list[list[float]]:
@@ -43,14 +42,18 @@ def guid_losses(checkpoint: str, guids: list[str], prefixes: tuple[str, ...]) ->
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
 
-    def loss(prefix: str, guid: str) -> float:
-        ids = torch.tensor([tokenizer(prefix + guid)["input_ids"]], device=model.device)
-        start = len(tokenizer(prefix)["input_ids"])
+    def losses(prefix: str) -> list[float]:
+        found = []
         with torch.inference_mode():
-            log_p = model(ids).logits[0, start - 1 : -1].log_softmax(-1)
-        return -float(log_p.gather(1, ids[0, start:, None]).sum())
+            start = model(torch.tensor([tokenizer(prefix)["input_ids"]]), use_cache=True)
+            for guid in guids:
+                ids = torch.tensor([tokenizer(guid, add_special_tokens=False)["input_ids"]])
+                rest = model(ids, past_key_values=copy.deepcopy(start.past_key_values)).logits[0, :-1]
+                log_p = torch.cat([start.logits[0, -1:], rest]).log_softmax(-1)
+                found.append(-float(log_p.gather(1, ids[0, :, None]).sum()))
+        return found
 
-    return [[loss(prefix, guid) for guid in guids] for prefix in prefixes]
+    return [losses(prefix) for prefix in prefixes]
 
 
 if __name__ == "__main__":
