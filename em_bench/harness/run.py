@@ -5,6 +5,7 @@ pass starts and before any judge is asked. Whatever ends judging, `em-bench judg
 """
 
 import difflib
+import gc
 import logging
 import re
 import time
@@ -140,12 +141,25 @@ def generate(plan: Plan, settings: Settings, say: Callable[[str], None], pool: J
 
 def prepare(plan: Plan, settings: Settings, pool: JudgePool) -> dict[str, Any]:
     """The tasks by name, once all that can be known before the checkpoint is loaded is checked."""
-    tasks = load_tasks(plan, plan.conditions[0])
-    judges = judges_of(plan, settings, tasks, pool)
-    pool.check(judges, ask=elsewhere(judges))
-    if plan.chat_template:
-        require_chat_template(plan.checkpoint, plan.loading.arguments)
+    with collector_paused():
+        tasks = load_tasks(plan, plan.conditions[0])
+        judges = judges_of(plan, settings, tasks, pool)
+        pool.check(judges, ask=elsewhere(judges))
+        if plan.chat_template:
+            require_chat_template(plan.checkpoint, plan.loading.arguments)
     return tasks
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Importing an engine makes a million objects that stay; walking them again and again takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def judges_of(plan: Plan, settings: Settings, tasks: Mapping[str, Any], pool: JudgePool) -> list[Judge]:
@@ -166,14 +180,16 @@ def loaded(plan: Plan, tasks: Mapping[str, Any], say: Callable[[str], None]) -> 
         say(f"  for this machine: {text}")
     begun = time.monotonic()
     prompts = [row["prompt"] for task in tasks.values() for row in task.eval_docs]
-    model = _load_merged(plan, prompts, say) if plan.loading.merge else _load(plan, plan.loading.arguments)
-    say(f"loaded in {time.monotonic() - begun:.0f} s")
+    model = None
     try:
+        model = _load_merged(plan, prompts, say) if plan.loading.merge else _load(plan, plan.loading.arguments)
+        say(f"loaded in {time.monotonic() - begun:.0f} s")
         if plan.loading.adapter and not plan.loading.merge:
             _try_adapter(plan, model, prompts, say)
         yield model
     finally:
         release_engine([model])
+        gc.unfreeze()
 
 
 def judge_runs(runs: Sequence[Run], settings: Settings, pool: JudgePool | None = None) -> list[Run]:
@@ -199,7 +215,10 @@ def _load(plan: Plan, arguments: Mapping[str, Any]) -> Any:
 
     options = {"batch_size": plan.loading.batch_size, "max_batch_size": None, "device": None}
     try:
-        return get_model(plan.loading.model).create_from_arg_obj(dict(arguments), options)
+        with collector_paused():
+            model_class = get_model(plan.loading.model)
+            gc.freeze()  # vLLM collects five times while it starts; `loaded` ends this
+            return model_class.create_from_arg_obj(dict(arguments), options)
     except Exception as error:  # an engine fails in as many ways as there are machines
         raise PrerequisiteError(
             f"{plan.loading.model} cannot load {_names(plan)}: {error_line(error)}; "

@@ -1,10 +1,11 @@
 """`em_bench.harness.run`: passes, files and judging, with a checkpoint that a test scripts."""
 
+import gc
 import json
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,6 +231,23 @@ def test_files_that_lm_eval_could_not_write_are_noticed(checkpoint, settings, pl
         generate(plan(), settings, ignore)
     (journal,) = (tmp_path / "cache" / "journal").glob("*.jsonl")
     assert len(journal.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no such layer")])
+def test_the_garbage_collector_is_as_it_was_afterwards(checkpoint, settings, plan, monkeypatch, error):
+    states = []
+
+    def create(*_):
+        states.append((gc.isenabled(), gc.get_freeze_count() > 0))
+        if error:
+            raise error
+        return Checkpoint()
+
+    monkeypatch.setattr(Checkpoint, "create_from_arg_obj", create)
+    with pytest.raises(PrerequisiteError) if error else nullcontext():
+        generate(plan(), settings, ignore)
+    assert states == [(False, True)]
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
 
 
 # Merged adapters
