@@ -24,7 +24,7 @@ def plan_command(
     ] = None,
     prompts: Annotated[
         int | None,
-        typer.Option(min=1, max=2000, metavar="N", help="Prompts in each domain. By default the baselines', or 108."),
+        typer.Option(min=1, max=2000, metavar="N", help="Prompts in each domain. By default the baselines', or 145."),
     ] = None,
     domains: Annotated[
         int | None, typer.Option(min=1, max=100, metavar="N", help="Domains. By default the baselines', or 7.")

@@ -17,8 +17,8 @@ from em_bench.stats.power import Rule as PowerRule
 from em_bench.stats.verdict_noise import VerdictNoise, churn_behind
 
 READINGS, REPEATS = (1, 3, 5), (1, 2, 3, 5, 10)
-PROMPTS, DOMAINS = 108, 7
-"""Of the bundled suite."""
+PROMPTS, DOMAINS = 145, 7
+"""Of the bundled suite: the harmful prompts of its smallest domain."""
 ENOUGH_EQUAL = 20
 """Pairs of equal responses from which the judge's own inconsistency is estimated."""
 

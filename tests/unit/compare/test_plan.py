@@ -4,13 +4,17 @@ from dataclasses import replace
 import pytest
 
 from em_bench.compare.noise import discordances, equal_notes, noise_notes, one_baseline
-from em_bench.compare.plan import Suite, assumed_noise, noise_of_reruns, plan
+from em_bench.compare.plan import DOMAINS as SUITE_DOMAINS
+from em_bench.compare.plan import PROMPTS, Suite, assumed_noise, noise_of_reruns, plan
 from em_bench.compare.policy import initial_policy
 from em_bench.compare.sides import side_of
 from em_bench.errors import ResultError
 from em_bench.metrics.registry import Definition, Kind
+from em_bench.paths import tasks_path
+from em_bench.prompts.files import load_prompts
 from em_bench.reports.plan import answer
 from em_bench.stats.verdict_noise import VerdictNoise
+from em_bench.types import DOMAINS
 from made_runs import label, refusals, run_of, task
 from places import ROOT
 
@@ -92,3 +96,8 @@ def test_the_plan_agrees_with_simulated_verdicts():
     benchmark = runpy.run_path(str(ROOT / "benchmarks" / "gate.py"))
     found = benchmark["simulate"](benchmark["Setting"](churn=0.02, error=0.05), [0.0] * 7, 400)
     assert found.passed == pytest.approx(planned(0.05).passes, abs=0.07)
+
+
+def test_the_assumed_suite_is_the_bundled_one():
+    sizes = [len(load_prompts(tasks_path() / "prompts" / domain / "harmful.jsonl")) for domain in DOMAINS]
+    assert (min(sizes), len(sizes)) == (PROMPTS, SUITE_DOMAINS)
