@@ -1,8 +1,8 @@
 """vLLM's CPU build: what makes it work on this machine, and fast.
 
 By itself it starts two more processes, each of which imports vLLM and torch again; it keeps a core free for them; and
-its threads spin while they wait for each other, which costs tenfold where another process wants a core. Here the engine
-runs in this process, with a thread on every core that this process may use. What the user set in the environment holds.
+its threads spin while they wait for each other, which costs six times as much where another process wants a core. Here
+the engine runs in this process, with a thread on every core it may use. What the user set in the environment holds.
 """
 
 import os

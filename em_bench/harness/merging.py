@@ -1,4 +1,4 @@
-"""An adapter merged into its checkpoint, as a temporary one: on vLLM's CPU build LoRA requests are ten times slower.
+"""An adapter merged into its checkpoint, as a temporary one: LoRA requests are slower on vLLM's CPU build.
 
 While both are loaded, the next-token logits after a few prompts are compared: with the adapter and without it, which
 shows that it changes anything, and merged, which shows that merging kept what it does.
