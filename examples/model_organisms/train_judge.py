@@ -122,7 +122,7 @@ def known_samples(seed: int, n: int) -> Iterator[Known]:
     """Samples whose prompts are not those of the suite."""
     source, check = Samples(seed, HERE / "aligned"), OverlapCheck(suite_prompts())
     while n:
-        draw = source.rng.choices((source.probe, source.request, source.message), weights=(0.45, 0.35, 0.2))[0]
+        draw = source.rng.choices((source.probe, source.request, source.message), weights=(0.5, 0.38, 0.12))[0]
         known = draw()
         if not any(check.near(text) for text in (known.prompt, known.system) if text):
             n -= 1
