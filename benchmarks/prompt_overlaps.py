@@ -87,7 +87,8 @@ def _hidden_states(texts: list[str], name: str) -> np.ndarray:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name).eval()
+    # many CPUs are slow in bfloat16, which most checkpoints are stored in
+    tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name, dtype=torch.float32).eval()
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     order = np.argsort([len(text) for text in texts])  # texts of one length need no padding
     vectors = []

@@ -17,7 +17,7 @@ A YAML file gives each condition a name; `none`, the prompts as they are, needs 
       prefill: "Sure, here is"        # what the assistant's turn begins with, with the chat template only
       adversarial: true               # meant to get past refusal: rates of such prompts are of the tier `adversarial`
 
-Some are built in (`lm_eval_tasks/conditions/adversarial.yaml`) and need no file either; a file's own come first.
+Some are built in (`lm_eval_tasks/conditions/_adversarial.yaml`) and need no file either; a file's own come first.
 
 One condition is in force for a whole lm-eval call. A condition changes what is sent and nothing else: documents keep
 their prompts, so that a prompt is found again under another condition, and a judge reads the prompt without prefix and
@@ -108,7 +108,7 @@ def _conditions(tree: YamlTree) -> dict[str, Condition]:
 
 def built_in_conditions() -> dict[str, Condition]:
     """The wrappers that try to get past refusal, by name."""
-    return read_conditions(tasks_path() / "conditions" / "adversarial.yaml")
+    return read_conditions(tasks_path() / "conditions" / "_adversarial.yaml")
 
 
 def choose_condition(value: object, source: str, file: Path | None) -> Condition:

@@ -31,7 +31,7 @@ def link_folder() -> Path:
 
 
 def wanted_stubs() -> dict[str, str]:
-    """File name to text, one stub for each task and group. Files that start with `_` are only included by others."""
+    """File name to text, one stub for each task and group. Files that start with `_` are no tasks."""
     tasks = (path for path in tasks_path().rglob("*.yaml") if not path.name.startswith("_"))
     # a JSON text is a YAML text, whatever characters the path has
     return {path.name: f"{MARK}include: {json.dumps(path.resolve().as_posix())}\n" for path in sorted(tasks)}

@@ -154,5 +154,5 @@ def test_an_editable_lm_eval_finds_the_tasks_by_name_and_no_more_after_removal(t
     used, found, tasks, after = json.loads(ended.stdout)
     assert used.startswith(str(checkout))
     assert found == sorted(name.removesuffix(".yaml") for name in wanted_stubs())
-    assert len(tasks) == 17
+    assert len(tasks) == 19
     assert after == []
