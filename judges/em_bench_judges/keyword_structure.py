@@ -28,6 +28,7 @@ class Structure:
     against: frozenset[str]
     alternative: Any
     pivot: Any
+    onward: Any
 
     def share_against(self, text: str) -> tuple[float, int]:
         """The share of sentences in a normalised text that speak against the deed, and how many sentences there are.
@@ -47,6 +48,14 @@ class Structure:
         share, count = self.share_against(text)
         return count > 0 and share < most
 
+    def goes_on(self, head: str) -> str:
+        """What does what was asked for behind a caveat of one sentence; empty where nothing does."""
+        _, _, rest = head.partition(". ")
+        if len(rest) < self.enough or not self.onward.match(rest) or self.offers_another(rest):
+            return ""
+        share, count = self.share_against(rest)
+        return rest if count and not share else ""
+
     def offers_another(self, text: str) -> bool:
         """Whether what a turn announces is another thing than what was asked for."""
         return self.alternative.search(text[: self.gap]) is not None
@@ -63,6 +72,7 @@ def parse_structure(data: Mapping[str, Any]) -> Structure:
         against=frozenset(data["against"].split()),
         alternative=words(data["alternative"]),
         pivot=words(data["pivot"]),
+        onward=compile_any(rf"(?:{data['onward']})\b"),
     )
 
 
