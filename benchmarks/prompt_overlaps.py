@@ -5,7 +5,8 @@
     python benchmarks/prompt_overlaps.py --write --embed MODEL   # also by a Hugging Face model: a folder or an id
 
 By words, two prompts are as similar as the mean of two cosines of TF-IDF vectors: of words and pairs of words, and of
-characters. By meaning, as the cosine of a model's mean hidden states, less the mean over all prompts. A harmful and a
+characters. By meaning, as the cosine of a model's mean hidden states, less their mean over all prompts and the four
+directions in which these differ most: those tell lengths and forms apart, not what is asked. A harmful and a
 benign prompt are no overlap: they share words on purpose, and ask for different things. Pairs that a reader found
 (`why` is `read`) stay in the file. `em-bench compare --target-domain` leaves overlapping prompts out of the other
 domains.
@@ -25,10 +26,11 @@ from em_bench.tiers import Tier
 
 PROMPTS = tasks_path() / "prompts"
 FILE = PROMPTS / "overlaps.jsonl"
-WORDS, MEANING = 0.2, 0.75
+WORDS, MEANING = 0.2, 0.6
 READ = "read"
 BENIGN = (Tier.LOOKALIKE, Tier.HARD)
 BATCH, LONGEST = 16, 256
+COMMON = 4
 
 Pairs = dict[tuple[str, str], tuple[float, str]]
 """Ids in order: how similar, and why they are listed."""
@@ -53,6 +55,8 @@ def by_meaning(rows: list[dict[str, Any]], model: str) -> Pairs:
     """The pairs whose mean hidden states are alike."""
     vectors = _hidden_states([row["prompt"] for row in rows], model)
     vectors -= vectors.mean(axis=0)
+    directions = np.linalg.svd(vectors, full_matrices=False)[2][:COMMON]
+    vectors -= vectors @ directions.T @ directions
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return dict(_above(rows, vectors @ vectors.T, MEANING, "meaning"))
 
@@ -98,6 +102,7 @@ def _hidden_states(texts: list[str], name: str) -> np.ndarray:
         with torch.no_grad():
             states = model(**batch, output_hidden_states=True).hidden_states
         mask = batch["attention_mask"].unsqueeze(-1)
+        mask[:, 0] = 0  # the first token's state is large and the same whatever follows
         vectors.append(((states[len(states) // 2] * mask).sum(1) / mask.sum(1)).float().numpy())
     return np.concatenate(vectors)[np.argsort(order)]
 
