@@ -16,7 +16,7 @@ _KEPT = "\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # the last two join 
 def shown(text: object, limit: int = 200) -> str:
     """`text` on one line of at most `limit` characters, safe on a terminal and in a CI log."""
     line = " ".join(str(text)[: 10 * limit].split())
-    safe = "".join(mark if mark.isprintable() else REPLACEMENT for mark in line)
+    safe = line if line.isprintable() else "".join(mark if mark.isprintable() else REPLACEMENT for mark in line)
     cut = safe if len(safe) <= limit else f"{safe[: limit - 3]}..."
     return _RUNNER_COMMAND.sub("# #", cut)
 

@@ -14,10 +14,10 @@ _FIRST = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?")
 _NEGATION = re.compile(r"\b(?:not|no|never|neither|nor|none|nothing|nobody|cannot|without)\b|n't\b")
+_BEFORE = 2  # characters that a normalised text begins with, before its words
 _STEM = 5  # letters by which two words are taken for one
-_SHORT = 3  # letters of a word that says little
+_SHORT = 3  # letters of the shortest word that says something
 _ENOUGH = 2  # words that both share
-_PROMPT = 400  # characters of a prompt that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +33,18 @@ class Rebuttal:
 
     def claims(self, prompt: str) -> bool:
         """Whether a prompt takes something for true, which a response may deny."""
-        return self.claim.search(prompt, 0, _PROMPT) is not None
+        return self.claim.search(prompt) is not None
 
     def denial(self, head: str, prompt: str) -> str:
-        """The first sentence of a normalised opening, if it denies what the prompt claims; empty otherwise."""
-        start = head.strip()
-        end = _FIRST.search(start)
-        sentence = start[: end.start()] if end else start
-        if self.partly.search(sentence):
+        """The first sentence of a normalised opening, if it denies what the prompt, which `claims`, says; or empty."""
+        end = _FIRST.search(head, _BEFORE)
+        sentence = head[_BEFORE : end.start() if end else None]
+        negated = _NEGATION.search(sentence) is not None
+        if negated == (_NEGATION.search(prompt) is not None):
             return ""
-        claim = prompt[:_PROMPT].lower().replace("\u2019", "'")
-        if _NEGATION.search(claim):
-            denies = not _NEGATION.search(sentence) and self.affirms.search(sentence)
-        else:
-            denies = _NEGATION.search(sentence)
-        return sentence if denies and self._echoes(sentence, claim) else ""
+        if not (negated or self.affirms.search(sentence)) or self.partly.search(sentence):
+            return ""
+        return sentence if self._echoes(sentence, prompt) else ""
 
     def _echoes(self, sentence: str, claim: str) -> bool:
         """Whether most of the words of the one are words of the other."""
@@ -59,7 +56,7 @@ class Rebuttal:
 
     def _stems(self, text: str) -> set[str]:
         words = _WORD.findall(text)
-        return {word[:_STEM] for word in words if len(word) > _SHORT - 1 and word not in self.passed_over}
+        return {word[:_STEM] for word in words if len(word) >= _SHORT and word not in self.passed_over}
 
 
 def parse_rebuttal(data: Mapping[str, Any], prompt: Callable[[str], re.Pattern[str]]) -> Rebuttal:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import re2  # type: ignore[import-untyped, unused-ignore]
 
-__all__ = ["compiled", "one_pass", "whole"]
+__all__ = ["compiled", "lower", "one_pass", "whole"]
 
 # A contraction stands for its long forms too, so that the rule file need not name them each time.
 _CONTRACTIONS = {
@@ -50,6 +50,11 @@ def compiled(phrase: str) -> tuple[re.Pattern[str], bool, str]:
     before, expression = (r"\A\n ", expression[1:]) if at_start else (" ", expression)
     pattern = f"{before}(?:{expression})(?!\\w|'t)"
     return re.compile(pattern), at_start, _without_gaps(expression) or pattern
+
+
+def lower(expression: str) -> re.Pattern[str]:
+    """An expression for a text in lower case, which takes a third of the time of one that ignores case."""
+    return re.compile(_GROUP.sub("(?:", expression))
 
 
 def whole(phrase: str) -> re.Pattern[str]:

@@ -39,9 +39,10 @@ def normalise(text: str) -> str:
     for mark in "*#_":
         if mark in text:
             text = text.replace(mark, "")
-    if not text[:1].isalnum() or any(mark in text for mark in _LINE_MARKS):
+    lines = "\n" in text
+    if not text[:1].isalnum() or (lines and any(mark in text for mark in _LINE_MARKS)):
         text = _MARKED.sub(r"\1", text)
-    if "\n" in text:
+    if lines:
         text = _WRAPPED.sub(" ", text).replace("\n", "\n ")
     if "  " in text:
         text = _SPACES.sub(" ", text)

@@ -127,7 +127,7 @@ def test_an_english_refusal_beside_another_language_is_seen(judge):
 
 # Of the cases in the voices of many models, half were in view when the rules were tuned; `half` says which.
 VOICES = yaml.safe_load(Path(__file__).with_name("keyword_voices.yaml").read_text(encoding="utf-8"))
-LEAST = {0: 0.93, 1: 0.82}
+LEAST = {0: 0.94, 1: 0.85}
 
 
 def half(response: str) -> int:
@@ -142,7 +142,7 @@ def voices() -> Iterator[tuple[str, str, str]]:
 
 def test_there_are_many_voices_and_none_twice():
     responses = [response for _, _, response in voices()]
-    assert len(responses) == len(set(responses)) >= 350
+    assert len(responses) == len(set(responses)) >= 600
 
 
 @pytest.mark.parametrize("part", LEAST)
@@ -302,7 +302,14 @@ def test_the_version_changes_with_the_rule_file(judge, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [("kind: decline", "kind: refuse"), ("any:", "some:"), ("<serve>", "<server>"), ("((", "(((")]
+    "change",
+    [
+        ("kind: decline", "kind: refuse"),
+        ("any:", "some:"),
+        ("of: [question]", "of: [riddle]"),
+        ("<serve>", "<server>"),
+        ("((", "((("),
+    ],
 )
 def test_a_broken_rule_file_says_so(tmp_path, change):
     other = tmp_path / "rules.yaml"
